@@ -1,0 +1,164 @@
+"""Frozen records of what the ledger holds, and of what is put into it.
+
+They are tuples on purpose: a row of the database becomes a record in one step (``Snapshot(*row)``),
+which matters when a thousand pages ask at once. Instants are whole milliseconds since the Unix
+epoch on the ledger's clock.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from settled.errors import NotSettled, TaskFailed
+from settled.states import TERMINAL, End, Reason, Status
+
+
+class Snapshot(NamedTuple):
+    """One task as the ledger saw it at the instant ``as_of``."""
+
+    id: str
+    name: str
+    status: Status
+    result_data: str | None
+    error_message: str | None
+    reason: Reason | None
+    error_type: str | None
+    traceback: str | None
+    arguments: str
+    key: str | None
+    owner: str | None
+    progress: float | None
+    progress_message: str | None
+    attempt: int
+    max_attempts: int
+    timeout_ms: int
+    lease_ms: int
+    backoff_ms: int
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    due_at: int
+    deadline_at: int
+    settles_at: int
+    worker: str | None
+    retry_of: str | None
+    as_of: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether this is the task's last word."""
+        return self.status in TERMINAL
+
+    @property
+    def result(self) -> Any:
+        """The decoded result; ``None`` unless completed."""
+        return None if self.result_data is None else json.loads(self.result_data)
+
+    @property
+    def settles_in(self) -> float:
+        """Seconds from ``as_of`` until the task is settled, come what may; 0 once it is."""
+        return 0.0 if self.settled else max(0, self.settles_at - self.as_of) / 1000
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its present status was past its deadline at ``as_of``."""
+        return not self.settled and self.deadline_at <= self.as_of
+
+
+class NewTask(NamedTuple):
+    """What submit hands to the ledger; the ledger adds the id and every instant."""
+
+    name: str
+    arguments: str
+    start_timeout_ms: int
+    timeout_ms: int
+    lease_ms: int
+    backoff_ms: int
+    max_attempts: int
+    reserve_ms: int
+    key: str | None = None
+    owner: str | None = None
+    retry_of: str | None = None
+    worker: str | None = None  # set: born running, claimed by this worker in the same statement
+
+
+class Verdict(NamedTuple):
+    """How one attempt ended, ready to be written: everything in it can be stored."""
+
+    id: str
+    attempt: int
+    status: Status  # COMPLETED, FAILED, or PENDING for another attempt
+    result_data: str | None = None
+    reason: Reason | None = None
+    error_message: str | None = None
+    error_type: str | None = None
+    traceback: str | None = None
+    seen: Status = Status.RUNNING  # the status that the verdict was formed on
+    worker: str | None = None  # set: only while the row still belongs to this worker
+
+
+class WorkerRow(NamedTuple):
+    """One process that runs tasks or answers for them, as the ledger saw it at ``as_of``."""
+
+    id: str
+    host: str
+    pid: int
+    names: str
+    started_at: int
+    heard_at: int
+    lease_ms: int
+    lost_at: int | None
+    as_of: int
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is believed alive: not declared lost, and heard within its lease."""
+        return self.lost_at is None and self.as_of <= self.heard_at + self.lease_ms
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's report; ``broken`` means that a promise of the contract does not hold."""
+
+    level: str  # "ok" | "warning" | "broken"
+    subject: str
+    message: str
+
+
+class Ending(NamedTuple):
+    """How a wait ended: one of six ways, and what is known of the task."""
+
+    end: End
+    snapshot: Snapshot | None = None
+    reason: Reason | None = None
+    message: str = ""
+
+    @property
+    def completed(self) -> bool:
+        """Whether the task ended well."""
+        return self.end is End.COMPLETED
+
+    @property
+    def result(self) -> Any:
+        """The decoded result; ``None`` unless completed."""
+        return self.snapshot.result if self.completed and self.snapshot else None
+
+    def unwrap(self) -> Any:
+        """Return the result; raise ``TaskFailed`` or ``NotSettled`` if there is none."""
+        if self.completed:
+            return self.result
+        if self.end is End.FAILED and self.reason is not None:
+            raise TaskFailed(self.reason, self.message)
+        raise NotSettled(self.end, self.message)
+
+    def __str__(self) -> str:
+        if self.completed:
+            return f"completed: {json.dumps(self.result, ensure_ascii=False)}"
+        return f"{self.end}: {self.reason}: {self.message}" if self.reason else f"{self.end}: {self.message}"
+
+
+def ending_of(snapshot: Snapshot) -> Ending:
+    """The ending that a settled snapshot means for whoever waited."""
+    if snapshot.status is Status.COMPLETED:
+        return Ending(End.COMPLETED, snapshot)
+    return Ending(End.FAILED, snapshot, snapshot.reason, snapshot.error_message or "")

@@ -1,16 +1,82 @@
-# settled: everything that one does here starts with make. `make help` lists it.
+# settled: what one does here starts with make; `make` alone lists it.
+#
+# Needs Python 3.11 or newer, and Node.js 20 or newer for the tests of the browser client; both are
+# looked for, and on Debian (as root or with sudo) installed. Kept to what GNU make 3.81 knows, for macOS.
 
-VENV := .venv
-PIP_QUIET := --quiet --disable-pip-version-check
+PORT    ?= 8000
+LEDGER  ?=
+JOBS    ?= 4
+TESTS   ?=
+BENCH   ?=
 
-.PHONY: help
+VENV    := .venv
+BUILD   := build
+BIN     := $(VENV)/bin
+TESTENV := $(BUILD)/testenv
+SOURCES := $(shell find src -type f ! -path '*/__pycache__/*')
+PIP     := python -m pip --quiet --disable-pip-version-check
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-py test-js lint format bench clean $(VENV)
+
 help: ## list the targets
-	@grep -E '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /	/' | sort
+	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 12
 
-$(VENV): $(VENV)/.ready ## the development environment: settled from src/, and every tool
+demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000 (PORT=, LEDGER=)
+	exec $(BIN)/settled demo --port $(PORT) $(if $(LEDGER),--ledger '$(LEDGER)')
 
-$(VENV)/.ready: pyproject.toml
+test: lint test-js test-py ## lint, then every test, against the built wheel (JOBS= processes)
+
+test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= what to pass on to pytest)
+	@$(TESTENV)/bin/python tests/browser/chromium.py >/dev/null || tools/apt.sh chromium || \
+		echo 'Chromium is missing: the tests in tests/browser are skipped' >&2
+	$(TESTENV)/bin/python tools/check_wheel.py $(BUILD)/dist/*.whl
+	$(TESTENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
+
+test-js: ## the tests of the browser client
+	"$$(tools/node.sh)" --test $$(find js/test -name '*.test.*js')
+
+lint: $(VENV)/.ready ## style, types and import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.ready ## put the code into the house's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.ready ## measure against the hand-written pattern (BENCH= what to pass on)
+	$(BIN)/python -m bench.speed.run $(BENCH)
+
+clean: ## remove what was built and installed here
+	rm -rf $(VENV) $(BUILD) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV): $(VENV)/.ready ## the development environment: settled from src, and every tool
+
+$(VENV)/.demo: pyproject.toml
 	"$$(tools/python.sh)" -m venv $(VENV)
-	$(VENV)/bin/python -m pip install $(PIP_QUIET) --upgrade 'pip>=25.1'
-	$(VENV)/bin/python -m pip install $(PIP_QUIET) --editable . --group dev
+	$(BIN)/$(PIP) install --upgrade 'pip>=25.1'
+	$(BIN)/$(PIP) install --editable '.[demo]'
+	touch $@
+
+$(VENV)/.ready: $(VENV)/.demo
+	$(BIN)/$(PIP) install --group dev
+	touch $@
+
+$(TESTENV)/.ready: pyproject.toml
+	"$$(tools/python.sh)" -m venv $(TESTENV)
+	$(TESTENV)/bin/$(PIP) install --upgrade 'pip>=25.1'
+	$(TESTENV)/bin/$(PIP) install --group test
+	touch $@
+
+# By way of the source distribution, so that this one is known to be whole too.
+$(BUILD)/.dist: $(VENV)/.ready pyproject.toml LICENSE $(wildcard README.md) $(SOURCES)
+	rm -rf $(BUILD)/dist
+	$(BIN)/python -m build --outdir $(BUILD)/dist >$(BUILD)/dist.log 2>&1 || { cat $(BUILD)/dist.log; exit 1; }
+	touch $@
+
+$(TESTENV)/.wheel: $(TESTENV)/.ready $(BUILD)/.dist
+	$(TESTENV)/bin/$(PIP) install --no-deps --force-reinstall $(BUILD)/dist/*.whl
 	touch $@

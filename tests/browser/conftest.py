@@ -1,0 +1,58 @@
+"""A real headless Chromium for the tests in this folder.
+
+The browser lives as long as this folder's tests run, and no longer: while it is open its driver
+keeps an event loop in the main thread, in which ``asyncio.run`` refuses to work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import find_chromium
+
+HERE = Path(__file__).parent
+FLAGS = [
+    "--no-sandbox",  # for root, as in most CI
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))  # one browser, however many workers
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """A browser with an empty profile of its own."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("Chromium is missing: install chromium or Google Chrome, or set SETTLED_CHROMIUM to one's path")
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh tab without cookies, cache or history; an error that its scripts do not catch fails the test."""
+    errors: list[str] = []
+    context = browser.new_context()
+    context.set_default_timeout(30_000)
+    tab = context.new_page()
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    yield tab
+    context.close()
+    assert not errors, "uncaught in the page: " + "; ".join(errors)

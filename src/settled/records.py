@@ -43,6 +43,7 @@ class Snapshot(NamedTuple):
     settles_at: int
     worker: str | None
     retry_of: str | None
+    previous_error: str | None
     as_of: int
 
     @property
@@ -95,7 +96,9 @@ class Verdict(NamedTuple):
     error_type: str | None = None
     traceback: str | None = None
     seen: Status = Status.RUNNING  # the status that the verdict was formed on
-    worker: str | None = None  # set: only while the row still belongs to this worker
+    due_at: int = 0  # for another attempt: not before, and to be started by
+    deadline_at: int = 0
+    expiry: bool = False  # written because it was overdue: the only kind that counts past settles_at
 
 
 class WorkerRow(NamedTuple):

@@ -1,0 +1,16 @@
+"""Says that this process lives: one heartbeat for all its tasks, from a thread of its own."""
+
+from __future__ import annotations
+
+from settled.ledger import Ledger
+from settled.periodic import Periodic
+
+
+def heartbeat(ledger: Ledger) -> Periodic:
+    """Return the heartbeat of a ledger's worker, not yet started; six beats fit in a lease."""
+
+    def step() -> float:
+        ledger.beat()
+        return ledger.lease / 6
+
+    return Periodic("settled-heartbeat", step)

@@ -1,0 +1,286 @@
+"""The ledger: the only code that may change a task's status.
+
+It stands at the neck of the hourglass: faces and engines above speak to it, stores below serve it.
+Whoever looks at a task through ``get`` settles it first if it is overdue, so the promise needs no
+other process than the one that answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from settled import verdicts
+from settled.bell import Bell
+from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, TaskNotFound, TaskPruned
+from settled.ids import created_ms, new_id
+from settled.records import NewTask, Snapshot, Verdict, WorkerRow
+from settled.states import Reason, Status
+from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Store
+from settled.writer import FOREVER, Writer
+
+SUBMIT_PATIENCE = 5.0
+"""Seconds that a submit waits for a database that is away, before it is a clear error."""
+READ_PATIENCE = 1.0
+"""Seconds that a read waits to write down an expiry; it answers rightly without, too."""
+SWEEP_LIMIT = 500
+
+
+class Ledger:
+    """The tasks of one database, from this process. Every method may be called from any thread."""
+
+    def __init__(self, store: Store, *, lease: float = 30.0, retention: float = 7 * 86_400.0) -> None:
+        self.store = store
+        self.bell = Bell()
+        self.lease = lease
+        self.retention = retention
+        self.worker: str | None = None
+        self.explain: Callable[[Snapshot], str] = lambda row: ""
+        self._writer = Writer(store, self._committed)
+        self._names = "[]"
+
+    def open(self) -> None:
+        """Connect and migrate; settle at once what became overdue while nobody looked."""
+        self.store.open()
+        self.expire()
+
+    def close(self, patience: float = 5.0) -> None:
+        """Write what is queued, for at most ``patience`` seconds, and let go of the database."""
+        self._writer.close(patience)
+        self.store.close()
+        self.bell.ring_all()
+
+    # -- a task's life
+
+    def add(self, new: NewTask) -> tuple[Snapshot, bool]:
+        """Create a task, durable when this returns; False if its idempotency key named one that exists."""
+        added: tuple[Snapshot, bool] = self._writer.write_all("insert", [new], SUBMIT_PATIENCE)[0]
+        return _same(new, *added)
+
+    async def aadd(self, new: NewTask) -> tuple[Snapshot, bool]:
+        """The same, on an event loop."""
+        return _same(new, *await self._writer.awrite("insert", new, SUBMIT_PATIENCE))
+
+    def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> list[Snapshot]:
+        """Take up to ``limit`` due tasks of these names, or the one task, to running."""
+        claim = Claim(worker, json.dumps(list(names)), limit, task_id)
+        claimed: list[Snapshot] = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
+        return claimed
+
+    async def aclaim(self, worker: str, names: Sequence[str], limit: int) -> list[Snapshot]:
+        """The same, on an event loop."""
+        claimed: list[Snapshot] = await self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
+        return claimed
+
+    def settle(self, verdict: Verdict, future: Future[bool] | asyncio.Future[bool] | None = None) -> None:
+        """Queue an attempt's verdict; it is tried until it is written or refused, or the process ends."""
+        self._writer.put("settle", verdict, future, FOREVER)
+
+    def settle_now(self, verdict: Verdict, patience: float = SUBMIT_PATIENCE) -> bool:
+        """Write a verdict and wait for it; False if it came too late and was refused."""
+        won: bool = self._writer.write_all("settle", [verdict], patience)[0]
+        return won
+
+    def record_progress(self, progress: Progress) -> None:
+        """Queue how far an attempt has come; lost if the ledger is away, for it decides nothing."""
+        self._writer.put("progress", progress, None, 0.0)
+
+    def cancel(self, task_id: str, message: str = "Cancelled on request.") -> Snapshot:
+        """Settle an open task as failed / cancelled; raise ``NotAllowed`` if it has settled already."""
+        for _ in range(5):  # it may move on between the read and the write
+            row = self.get(task_id)
+            if row.settled:
+                raise NotAllowed(f"The task has already settled as {row.status}; what has settled never changes.")
+            if self.settle_now(verdicts.of_attempt(row, Reason.CANCELLED, message)):
+                break
+        return self.get(task_id)
+
+    # -- reading; whoever looks, settles
+
+    def get(self, task_id: str) -> Snapshot:
+        """Return the task as it stands, settled first if it is overdue or its worker is dead.
+
+        Raises ``BadTaskId``, ``TaskNotFound``, ``TaskPruned`` or ``LedgerUnavailable``. When the
+        ledger cannot be written, a task past its bound still answers ``failed``: that verdict
+        follows from the row and the clock alone, and no later write can contradict it.
+        """
+        row = self._read(task_id)
+        if not self._due(row):
+            return row
+        try:
+            self._write_expiry([row] if row.overdue else [])
+            if not row.overdue:
+                self.expire()
+            return self._read(task_id)
+        except LedgerUnavailable:
+            if row.settles_at > row.as_of:
+                return row
+            return verdicts.applied(row, verdicts.of_expiry(row, self._workers_or_none()))
+
+    async def aget(self, task_id: str) -> Snapshot:
+        """The same, on an event loop: a read of microseconds inline, an expiry in a thread."""
+        row = self._read(task_id)
+        return await asyncio.to_thread(self.get, task_id) if self._due(row) else row
+
+    def list(
+        self, *, status: str | None = None, name: str | None = None, reason: str | None = None,
+        limit: int = 100, before: str | None = None,
+    ) -> list[Snapshot]:  # fmt: skip
+        """Return tasks that match, newest first; ``before`` is the last id of the page before."""
+        return self.store.select(status, name, reason, before, limit)
+
+    def counts(self) -> dict[str, int]:
+        """How many tasks there are by status and by reason of failure, and how many late writes were refused."""
+        counts: Counter[str] = Counter({status: 0 for status in Status})
+        for (status, reason), count in self.store.counts().items():
+            counts[status] += count
+            if reason is not None:
+                counts[reason] += count
+        return {**counts, "refused": self.store.pulse().refused}
+
+    def workers(self) -> list[WorkerRow]:
+        """Every worker that has a row, dead ones too until their tasks are settled."""
+        return self.store.workers()
+
+    # -- expiry
+
+    def expire(self) -> int:
+        """Settle (or put back for another attempt) what is overdue or whose worker is lost; return how many."""
+        lost = self._lose_the_dead()
+        rows = self.store.overdue(SWEEP_LIMIT)
+        if lost:
+            overdue = {row.id for row in rows}
+            rows += [row for row in self.store.orphans(SWEEP_LIMIT) if row.id not in overdue]
+        settled = self._write_expiry(rows)
+        if lost and len(rows) < SWEEP_LIMIT:
+            for worker, gone in zip(lost, self._writer.write_all("dismiss", lost, READ_PATIENCE), strict=True):
+                if gone:
+                    self.store.release(worker)
+        return settled
+
+    def next_deadline_in(self) -> float | None:
+        """Seconds until the soonest deadline of any open task; None if nothing is open."""
+        deadline = self.store.next_deadline()
+        return None if deadline is None else max(0, deadline - self.store.now()) / 1000
+
+    def prune(self, older_than: float | None = None, limit: int = 1_000) -> int:
+        """Delete settled tasks created and finished longer ago than the retention (seconds); return how many."""
+        age = self.retention if older_than is None else older_than
+        total = 0
+        while True:
+            pruned = self._writer.write_all("prune", [Prune(round(age * 1000), limit)], SUBMIT_PATIENCE)[0]
+            total += pruned
+            if pruned < limit:
+                return total
+
+    # -- this process as a worker
+
+    def enlist(self, names: Sequence[str]) -> str:
+        """Give this process a worker's row and lock; return its id."""
+        self._names = json.dumps(list(names))
+        worker = new_id(self.store.now())
+        row = WorkerRow(worker, socket.gethostname(), os.getpid(), self._names, 0, 0, round(self.lease * 1000), None, 0)
+        self.store.hold(worker)
+        self._writer.write_all("enlist", [row], SUBMIT_PATIENCE)
+        self.worker = worker
+        return worker
+
+    def beat(self) -> bool:
+        """Renew the lease; if this worker was declared lost meanwhile, enlist anew and return False."""
+        if self.worker is None:
+            return True
+        heard = self._writer.write_all("beat", [Beat(self.worker, round(self.lease * 1000))], READ_PATIENCE)[0]
+        if not heard:
+            old = self.worker
+            self.enlist(json.loads(self._names))
+            self.store.release(old)
+        return bool(heard)
+
+    def dismiss(self) -> None:
+        """Give the worker's row back; what it still runs is then settled as lost by whoever looks."""
+        worker, self.worker = self.worker, None
+        if worker is None:
+            return
+        try:
+            dismissed = self._writer.write_all("dismiss", [worker], READ_PATIENCE)[0]
+            if not dismissed:
+                self._writer.write_all("lose", [Loss(worker, True)], READ_PATIENCE)
+        finally:
+            self.store.release(worker)
+
+    # -- the inside
+
+    def _read(self, task_id: str) -> Snapshot:
+        found = self.store.read([task_id])
+        if found:
+            return found[0]
+        age = (self.store.now() - created_ms(task_id)) / 1000
+        if age > self.retention:
+            raise TaskPruned(
+                f"Task {task_id} is older than the {self.retention / 86_400:g} days that tasks are kept; "
+                "if it existed, it settled and was deleted."
+            )
+        raise TaskNotFound(f"No task has the id {task_id}. Check the id, and that this is the ledger that it was submitted to.")
+
+    def _due(self, row: Snapshot) -> bool:
+        if row.settled:
+            return False
+        foreign = row.status is Status.RUNNING and row.worker is not None and row.worker != self.worker
+        return row.overdue or (foreign and self.store.gone(str(row.worker)))
+
+    def _write_expiry(self, rows: Sequence[Snapshot]) -> int:
+        if not rows:
+            return 0
+        workers = self.store.workers()
+        found = [verdicts.of_expiry(row, workers, self._explained(row)) for row in rows]
+        return sum(self._writer.write_all("settle", found, READ_PATIENCE))
+
+    def _explained(self, row: Snapshot) -> str:
+        return self.explain(row) if row.status is Status.RUNNING and row.worker == self.worker else ""
+
+    def _lose_the_dead(self) -> list[str]:
+        """Declare lost whoever is dead for certain, or silent for a lease in which others were heard."""
+        workers = self.store.workers()
+        others = [worker for worker in workers if worker.id != self.worker]
+        if not others:
+            return []
+        pulse = self.store.pulse()
+        lost = [worker.id for worker in others if worker.lost_at is not None]
+        for worker in others:
+            if worker.lost_at is None:
+                gone = self.store.gone(worker.id)
+                heard_others = pulse.now - pulse.pulse_at < worker.lease_ms <= pulse.now - pulse.steady_since
+                silent = worker.as_of > worker.heard_at + worker.lease_ms and heard_others
+                if (gone or silent) and self._writer.write_all("lose", [Loss(worker.id, gone)], READ_PATIENCE)[0]:
+                    lost.append(worker.id)
+        return lost
+
+    def _workers_or_none(self) -> list[WorkerRow]:
+        try:
+            return self.store.workers()
+        except LedgerUnavailable:
+            return []
+
+    def _committed(self, verb: str, payloads: Sequence[Any], results: Sequence[Any]) -> None:
+        """After each commit of this process, wake who waits for what it changed."""
+        if verb == "settle":
+            self.bell.ring(verdict.id for verdict, won in zip(payloads, results, strict=True) if won)
+        elif verb == "progress":
+            self.bell.ring(progress.id for progress in payloads)
+        elif verb == "claim":
+            self.bell.ring(row.id for rows in results for row in rows)
+
+
+def _same(new: NewTask, row: Snapshot, created: bool) -> tuple[Snapshot, bool]:
+    if not created and row.arguments != new.arguments:
+        raise KeyConflict(
+            f"The idempotency key {new.key!r} was used for task {row.id} with other arguments. Nothing was submitted. "
+            "Use a new key for a new request."
+        )
+    return row, created

@@ -1,0 +1,50 @@
+"""A background thread that takes a step, waits as long as the step said, and never dies of an error."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from settled.errors import LedgerUnavailable
+
+log = logging.getLogger("settled")
+AFTER_AN_ERROR = 1.0
+
+
+class Periodic:
+    """Calls ``step()``, which returns the seconds until its next turn, until stopped."""
+
+    def __init__(self, name: str, step: Callable[[], float]) -> None:
+        self._step = step
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first step is taken at once."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Take the next step now."""
+        self._wake.set()
+
+    def stop(self, patience: float = 5.0) -> None:
+        """End after the present step, waiting at most ``patience`` seconds for it."""
+        self._stopped = True
+        self._wake.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout=patience)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            try:
+                pause = self._step()
+            except LedgerUnavailable as error:
+                log.warning("%s: %s", self._thread.name, error)
+                pause = AFTER_AN_ERROR
+            except Exception:
+                log.exception("%s failed; it goes on", self._thread.name)
+                pause = AFTER_AN_ERROR
+            self._wake.wait(timeout=pause)
+            self._wake.clear()

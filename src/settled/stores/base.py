@@ -1,0 +1,167 @@
+"""What a ledger needs of a database: a few verbs, each set-based, each fenced.
+
+A verb that writes takes the transaction's instant ``now`` (milliseconds on the ledger's clock, read
+inside the transaction) and a sequence of rows, and returns one result for each row, in order. It
+must be called inside ``transaction()``. Verbs raise ``LedgerUnavailable`` when the database cannot
+be reached, locked or written, and ``RowRefused`` when one of the rows cannot be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from settled.errors import SettledError
+from settled.records import NewTask, Snapshot, Verdict, WorkerRow
+
+EXPIRY_MARGIN_MS = 250
+"""How long after an attempt's timeout the ledger waits for its runner to say so itself."""
+
+
+class RowRefused(SettledError):
+    """A row of a batch cannot be stored; its neighbours can."""
+
+    code = "row-refused"
+
+
+class Claim(NamedTuple):
+    """A worker asks for work: at most ``limit`` tasks of these names, or the one task ``id``."""
+
+    worker: str
+    names: str  # a JSON list
+    limit: int
+    id: str | None = None
+
+
+class Progress(NamedTuple):
+    """How far an attempt has come, from 0 to 1."""
+
+    id: str
+    attempt: int
+    fraction: float | None
+    message: str
+
+
+class Beat(NamedTuple):
+    """A sign of life of a worker."""
+
+    worker: str
+    lease_ms: int
+
+
+class Loss(NamedTuple):
+    """A worker is declared lost: certainly ``gone``, or only if its lease is over."""
+
+    worker: str
+    gone: bool
+
+
+class Prune(NamedTuple):
+    """Delete at most ``limit`` settled tasks created and finished before an age in milliseconds."""
+
+    age_ms: int
+    limit: int
+
+
+class Pulse(NamedTuple):
+    """The ledger's own state, for judging leases: the last heartbeat, and since when they came without a gap."""
+
+    version: int
+    pulse_at: int
+    steady_since: int
+    refused: int
+    now: int
+
+
+class Store(Protocol):
+    """One database, for one process; reads may come from any thread, writes from one at a time."""
+
+    def open(self) -> None:
+        """Connect, migrate and anchor the clock; raise ``BadLedgerUrl``, ``LedgerTooNew`` or ``LedgerUnavailable``."""
+
+    def close(self) -> None:
+        """Drop every connection and lock; harmless when repeated."""
+
+    def now(self) -> int:
+        """The ledger's instant, outside of a transaction, for what is only shown."""
+
+    def version(self) -> int:
+        """A number that changes when any other process has committed."""
+
+    def transaction(self) -> AbstractContextManager[int]:
+        """One transaction for writing; yields the ledger's instant, commits at the end, durable when it returns."""
+
+    # Verbs that write, inside a transaction.
+    def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        """Insert tasks; the flag is False where an idempotency key named an existing one, which is returned."""
+
+    def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
+        """Write verdicts by compare-and-set on (id, attempt, status); False where refused, which is counted."""
+
+    def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
+        """Move due tasks to running, attempt + 1, under the asking worker."""
+
+    def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
+        """Record progress of attempts that are running."""
+
+    def enlist(self, now: int, rows: Sequence[WorkerRow]) -> list[bool]:
+        """Add workers, heard now."""
+
+    def beat(self, now: int, rows: Sequence[Beat]) -> list[bool]:
+        """Renew leases; False for a worker that was declared lost."""
+
+    def lose(self, now: int, rows: Sequence[Loss]) -> list[bool]:
+        """Declare workers lost; False where the lease was renewed after all."""
+
+    def dismiss(self, now: int, rows: Sequence[str]) -> list[bool]:
+        """Delete the rows of workers that have no attempt open; False where one is."""
+
+    def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
+        """Delete old settled tasks; returns how many."""
+
+    # Verbs that read.
+    def read(self, ids: Sequence[str]) -> list[Snapshot]:
+        """The tasks with these ids, those that exist."""
+
+    def overdue(self, limit: int) -> list[Snapshot]:
+        """Open tasks past their deadline."""
+
+    def orphans(self, limit: int) -> list[Snapshot]:
+        """Running tasks whose worker is lost or has no row."""
+
+    def past_bound(self) -> list[Snapshot]:
+        """Open tasks past ``settles_at``: a broken promise, once a sweep has run."""
+
+    def next_deadline(self) -> int | None:
+        """The soonest deadline of any open task."""
+
+    def next_due(self, names: str) -> int | None:
+        """When the next pending task of these names (a JSON list) may be claimed."""
+
+    def still_running(self, worker: str, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are running under this worker."""
+
+    def workers(self) -> list[WorkerRow]:
+        """Every worker that has a row."""
+
+    def pulse(self) -> Pulse:
+        """The ledger's own state."""
+
+    def select(
+        self, status: str | None, name: str | None, reason: str | None, before: str | None, limit: int
+    ) -> list[Snapshot]:
+        """Tasks that match, newest first."""
+
+    def counts(self) -> dict[tuple[str, str | None], int]:
+        """How many tasks there are of each (status, reason)."""
+
+    # Liveness that the store itself can tell, sooner than a lease.
+    def hold(self, worker: str) -> None:
+        """Take a lock that the kernel drops when this process dies."""
+
+    def release(self, worker: str) -> None:
+        """Drop it, and what it left on disk; also for another worker that is known to be dead."""
+
+    def gone(self, worker: str) -> bool:
+        """Whether that worker's process is certainly dead; False when it cannot be told."""

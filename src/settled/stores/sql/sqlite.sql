@@ -1,0 +1,130 @@
+-- Every statement of the SQLite store, by name. Parameters are named; :now is the ledger's instant,
+-- read inside the same transaction. The columns of {task} are those of records.Snapshot, in order.
+
+-- name: read_clock
+-- The anchor of the ledger's clock.
+SELECT anchor_wall - anchor_steady, boot FROM task_ledger;
+
+-- name: anchor_clock
+UPDATE task_ledger SET boot = :boot, anchor_wall = :wall, anchor_steady = :steady;
+
+-- name: read_ledger
+SELECT version, boot, pulse_at, steady_since, refused FROM task_ledger;
+
+-- name: idle
+-- Whether nobody has the ledger open and no task is open: only then may its clock be set back.
+SELECT NOT EXISTS (SELECT 1 FROM task_workers)
+   AND NOT EXISTS (SELECT 1 FROM task_results WHERE status IN ('pending', 'running'));
+
+-- name: insert_task
+-- A task is born with its bound; with :worker it is born running, claimed in the same statement.
+INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
+                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (name, key, coalesce(owner, '')) WHERE key IS NOT NULL DO NOTHING;
+
+-- name: read_key
+SELECT {task} FROM task_results WHERE name = ? AND key = ? AND coalesce(owner, '') = coalesce(?, '');
+
+-- name: read_task
+SELECT {task} FROM task_results WHERE id = ?;
+
+-- name: read_tasks
+SELECT {task} FROM task_results WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: complete
+-- The one success: fenced by attempt and status, and refused past the bound.
+UPDATE task_results SET status = 'completed', result_data = ?, finished_at = ?
+WHERE id = ? AND attempt = ? AND status = ? AND settles_at > ?;
+
+-- name: fail
+-- The one failure: the same fence; past the bound only the verdict of expiry counts.
+UPDATE task_results SET status = 'failed', reason = ?, error_message = ?, error_type = ?, traceback = ?, finished_at = ?
+WHERE id = ? AND attempt = ? AND status = ? AND (settles_at > ? OR ?);
+
+-- name: put_back
+-- Another attempt: not before due_at, to be started by deadline_at.
+UPDATE task_results SET status = 'pending', worker = NULL, due_at = ?, deadline_at = ?, previous_error = ?,
+                        error_type = ?, traceback = ?, progress = NULL, progress_message = NULL
+WHERE id = ? AND attempt = ? AND status = ? AND settles_at > ?;
+
+-- name: claim
+-- The only gate to running: due, not overdue, and of a name that the worker knows.
+UPDATE task_results SET status = 'running', attempt = attempt + 1, started_at = :now, worker = :worker,
+                        error_type = NULL, traceback = NULL,
+                        deadline_at = min(:now + timeout_ms + :margin, settles_at)
+WHERE rowid IN (
+    SELECT rowid FROM task_results
+    WHERE status = 'pending' AND due_at <= :now AND deadline_at > :now
+      AND name IN (SELECT value FROM json_each(:names)) AND (:id IS NULL OR id = :id)
+    ORDER BY due_at, rowid LIMIT :limit)
+RETURNING {task};
+
+-- name: next_due
+-- When the next pending task of these names may be claimed.
+SELECT min(due_at) FROM task_results WHERE status = 'pending' AND name IN (SELECT value FROM json_each(?));
+
+-- name: progress
+UPDATE task_results SET progress = ?, progress_message = ? WHERE id = ? AND attempt = ? AND status = 'running';
+
+-- name: overdue
+-- Open rows past their deadline, soonest first; the partial index makes it one probe when there are none.
+SELECT {task} FROM task_results
+WHERE status IN ('pending', 'running') AND deadline_at <= ? ORDER BY deadline_at LIMIT ?;
+
+-- name: orphans
+-- Running rows whose worker is gone: declared lost, or without a row.
+SELECT {task} FROM task_results
+WHERE status IN ('pending', 'running') AND status = 'running'
+  AND NOT EXISTS (SELECT 1 FROM task_workers w WHERE w.id = task_results.worker AND w.lost_at IS NULL) LIMIT ?;
+
+-- name: next_deadline
+SELECT min(deadline_at) FROM task_results WHERE status IN ('pending', 'running');
+
+-- name: still_running
+-- Which of these attempts (JSON: [[id, attempt], …]) are still running under this worker.
+SELECT id FROM task_results
+WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(:attempts)) AND status = 'running' AND worker = :worker;
+
+-- name: list
+SELECT {task} FROM task_results
+WHERE (:status IS NULL OR status = :status) AND (:name IS NULL OR name = :name)
+  AND (:reason IS NULL OR reason = :reason) AND (:before IS NULL OR id < :before)
+ORDER BY rowid DESC LIMIT :limit;
+
+-- name: counts
+SELECT status, reason, count(*) FROM task_results GROUP BY status, reason;
+
+-- name: past_bound
+SELECT {task} FROM task_results WHERE status IN ('pending', 'running') AND settles_at <= ? LIMIT 100;
+
+-- name: prune
+-- By id, which carries the creation time; a task that settled late is kept for its full retention.
+DELETE FROM task_results WHERE rowid IN (
+    SELECT rowid FROM task_results
+    WHERE id < ? AND status IN ('completed', 'failed') AND finished_at < ? LIMIT ?);
+
+-- name: enlist
+INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: beat
+-- A worker that was declared lost is not heard any more: it must enlist anew.
+UPDATE task_workers SET heard_at = ? WHERE id = ? AND lost_at IS NULL;
+
+-- name: pulse
+-- Any heartbeat proves that the ledger can be written; a gap longer than a lease starts a new period.
+UPDATE task_ledger SET steady_since = CASE WHEN ? - pulse_at > ? THEN ? ELSE steady_since END, pulse_at = ?;
+
+-- name: read_workers
+SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at FROM task_workers ORDER BY started_at;
+
+-- name: mark_lost
+UPDATE task_workers SET lost_at = ? WHERE id = ? AND lost_at IS NULL AND (? OR heard_at + lease_ms < ?);
+
+-- name: dismiss
+-- A worker's row goes when the worker has gone and none of its attempts is open.
+DELETE FROM task_workers WHERE id = ? AND NOT EXISTS (
+    SELECT 1 FROM task_results WHERE status IN ('pending', 'running') AND status = 'running' AND worker = task_workers.id);
+
+-- name: count_refused
+UPDATE task_ledger SET refused = refused + ?;

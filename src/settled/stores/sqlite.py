@@ -1,0 +1,316 @@
+"""The SQLite store: WAL, ``synchronous=FULL``, one writer connection, one reading connection a thread.
+
+The clock of this ledger is the machine's steady clock plus an offset that the ledger itself holds,
+so that every process agrees and a step of the system clock moves no deadline.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from settled.clock import Clock, SystemClock
+from settled.errors import LedgerUnavailable
+from settled.ids import new_id
+from settled.records import NewTask, Snapshot, Verdict, WorkerRow
+from settled.states import Reason, Status
+from settled.stores import queries, sqlite_open
+from settled.stores.base import EXPIRY_MARGIN_MS, Beat, Claim, Loss, Progress, Prune, Pulse, RowRefused
+from settled.stores.liveness import LockFolder
+from settled.stores.sqlite_errors import translate
+
+SQL = queries.load("sqlite")
+_STATUS = {str(status): status for status in Status}
+_REASON: dict[str | None, Reason | None] = {None: None, **{str(reason): reason for reason in Reason}}
+
+
+class SQLiteStore:
+    """One SQLite file as a ledger's store; see ``base.Store`` for what each verb promises."""
+
+    def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
+        self.path = Path(path).absolute()
+        self.clock = clock or SystemClock()
+        self._locks = LockFolder(self.path.with_name(self.path.name + ".workers"))
+        self._writer: sqlite3.Connection | None = None
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._identity: tuple[int, int] | None = None
+        self._offset = 0
+        self._closed = True
+
+    # -- life
+
+    def open(self) -> None:
+        self._closed = False
+        with translate(self.path):
+            self._writer = sqlite_open.connect(self.path, create=True)
+            sqlite_open.migrate(self._writer, self.path, SQL)
+            self._offset = sqlite_open.anchor(self._writer, self.clock, SQL)
+            self._identity = self._file()
+
+    def close(self) -> None:
+        self._closed = True
+        connections, self._readers = [self._writer, *self._readers], []
+        self._writer, self._local = None, threading.local()
+        for connection in connections:
+            if connection is not None:
+                connection.close()
+
+    def now(self) -> int:
+        return self.clock.steady_ms() + self._offset
+
+    def version(self) -> int:
+        return int(self._query("PRAGMA data_version")[0][0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[int]:
+        with translate(self.path):
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                offset = connection.execute(SQL["read_clock"]).fetchone()[0]
+                self._offset = offset
+                yield self.clock.steady_ms() + offset
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    # -- verbs that write
+
+    def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        plain, made = [], []
+        for row in rows:
+            snapshot = born(row, now)
+            if row.key is None:
+                plain.append(_insert_values(snapshot))
+                made.append((snapshot, True))
+            else:
+                made.append(self._insert_keyed(snapshot))
+        if plain:
+            self._many("insert_task", plain)
+        return made
+
+    def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
+        completed = [row for row in rows if row.status is Status.COMPLETED]
+        won: dict[int, bool] = {}
+        if completed:
+            # One statement for all successes; only if some were refused is each asked for itself.
+            connection = self._connection()
+            connection.execute("SAVEPOINT successes")
+            values = [_complete_values(row, now) for row in completed]
+            if self._many("complete", values) == len(values):
+                won = {id(row): True for row in completed}
+            else:
+                connection.execute("ROLLBACK TO successes")
+                won = {id(row): self._one("complete", value) for row, value in zip(completed, values, strict=True)}
+            connection.execute("RELEASE successes")
+        for row in rows:
+            if row.status is Status.FAILED:
+                won[id(row)] = self._one("fail", _fail_values(row, now))
+            elif row.status is Status.PENDING:
+                won[id(row)] = self._one("put_back", _put_back_values(row, now))
+        refused = sum(not (won[id(row)] or row.expiry) for row in rows)
+        if refused:
+            self._one("count_refused", (refused,))
+        return [won[id(row)] for row in rows]
+
+    def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
+        return [
+            [
+                snapshot_of(found, now)
+                for found in self._connection().execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS}).fetchall()
+            ]
+            for row in rows
+        ]
+
+    def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
+        self._many("progress", [(row.fraction, row.message, row.id, row.attempt) for row in rows])
+        return [True] * len(rows)
+
+    def enlist(self, now: int, rows: Sequence[WorkerRow]) -> list[bool]:
+        return [self._one("enlist", (row.id, row.host, row.pid, row.names, now, now, row.lease_ms)) for row in rows]
+
+    def beat(self, now: int, rows: Sequence[Beat]) -> list[bool]:
+        heard = [self._one("beat", (now, row.worker)) for row in rows]
+        lease = max(row.lease_ms for row in rows)
+        self._one("pulse", (now, lease, now, now))
+        return heard
+
+    def lose(self, now: int, rows: Sequence[Loss]) -> list[bool]:
+        return [self._one("mark_lost", (now, row.worker, row.gone, now)) for row in rows]
+
+    def dismiss(self, now: int, rows: Sequence[str]) -> list[bool]:
+        return [self._one("dismiss", (worker,)) for worker in rows]
+
+    def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
+        cursor = self._connection().cursor()
+        return [cursor.execute(SQL["prune"], (new_id(now - row.age_ms), now - row.age_ms, row.limit)).rowcount for row in rows]
+
+    # -- verbs that read
+
+    def read(self, ids: Sequence[str]) -> list[Snapshot]:
+        if len(ids) == 1:
+            return self._tasks("read_task", (ids[0],))
+        return self._tasks("read_tasks", (json.dumps(list(ids)),))
+
+    def overdue(self, limit: int) -> list[Snapshot]:
+        return self._tasks("overdue", (self.now(), limit))
+
+    def orphans(self, limit: int) -> list[Snapshot]:
+        return self._tasks("orphans", (limit,))
+
+    def past_bound(self) -> list[Snapshot]:
+        return self._tasks("past_bound", (self.now(),))
+
+    def next_deadline(self) -> int | None:
+        found: int | None = self._query(SQL["next_deadline"])[0][0]
+        return found
+
+    def next_due(self, names: str) -> int | None:
+        found: int | None = self._query(SQL["next_due"], (names,))[0][0]
+        return found
+
+    def still_running(self, worker: str, ids: Sequence[str]) -> set[str]:
+        return {row[0] for row in self._query(SQL["still_running"], (json.dumps(list(ids)), worker))}
+
+    def workers(self) -> list[WorkerRow]:
+        now = self.now()
+        return [WorkerRow(*row, now) for row in self._query(SQL["read_workers"])]
+
+    def pulse(self) -> Pulse:
+        version, _, pulse_at, steady_since, refused = self._query(SQL["read_ledger"])[0]
+        return Pulse(version, pulse_at, steady_since, refused, self.now())
+
+    def select(
+        self, status: str | None, name: str | None, reason: str | None, before: str | None, limit: int
+    ) -> list[Snapshot]:
+        return self._tasks("list", {"status": status, "name": name, "reason": reason, "before": before, "limit": limit})
+
+    def counts(self) -> dict[tuple[str, str | None], int]:
+        return {(status, reason): count for status, reason, count in self._query(SQL["counts"])}
+
+    # -- liveness
+
+    def hold(self, worker: str) -> None:
+        with translate(self.path):
+            self._locks.hold(worker)
+
+    def release(self, worker: str) -> None:
+        self._locks.release(worker)
+
+    def gone(self, worker: str) -> bool:
+        return self._locks.gone(worker)
+
+    # -- the inside
+
+    def _connection(self) -> sqlite3.Connection:
+        """The writer's connection, on the file that the path names now."""
+        if self._closed or self._writer is None:
+            raise LedgerUnavailable("The ledger is closed in this process; open it again to go on.")
+        file = self._file()
+        if file is None:
+            raise LedgerUnavailable(
+                f"The database file {self.path} has been deleted or moved away, so nothing can be kept. "
+                "Put it back, or restart the processes to begin with an empty ledger."
+            )
+        if file != self._identity:
+            self._writer.close()
+            self.open()
+        return self._writer
+
+    def _file(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _reader(self) -> sqlite3.Connection:
+        held: tuple[sqlite3.Connection, Any] | None = getattr(self._local, "held", None)
+        if held is not None and held[1] is self._identity:
+            return held[0]
+        if self._closed:
+            raise LedgerUnavailable("The ledger is closed in this process; open it again to go on.")
+        connection = sqlite_open.connect(self.path, create=False)
+        connection.execute("PRAGMA query_only = 1")
+        self._readers.append(connection)
+        self._local.held = (connection, self._identity)
+        return connection
+
+    def _query(self, sql: str, values: Any = ()) -> list[Any]:
+        with translate(self.path):
+            return self._reader().execute(sql, values).fetchall()
+
+    def _tasks(self, name: str, values: Any) -> list[Snapshot]:
+        rows = self._query(SQL[name], values)
+        now = self.now()
+        return [snapshot_of(row, now) for row in rows]
+
+    def _many(self, name: str, values: list[Any]) -> int:
+        return self._connection_now().executemany(SQL[name], values).rowcount
+
+    def _one(self, name: str, values: Any) -> bool:
+        return self._connection_now().execute(SQL[name], values).rowcount == 1
+
+    def _connection_now(self) -> sqlite3.Cursor:
+        assert self._writer is not None
+        return self._writer.cursor()
+
+    def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
+        if self._one("insert_task", _insert_values(snapshot)):
+            return snapshot, True
+        values = (snapshot.name, snapshot.key, snapshot.owner)
+        found = self._connection_now().execute(SQL["read_key"], values).fetchone()
+        if found is None:
+            raise RowRefused("The idempotency key is taken, but its task cannot be read.")
+        return snapshot_of(found, snapshot.as_of), False
+
+
+def snapshot_of(row: tuple[Any, ...], now: int) -> Snapshot:
+    """The one place that turns a row of SQLite into a record."""
+    return Snapshot(row[0], row[1], _STATUS[row[2]], row[3], row[4], _REASON[row[5]], *row[6:], now)
+
+
+def born(row: NewTask, now: int) -> Snapshot:
+    """A new task's first snapshot: its id, its bound, and its claim if it is born running."""
+    settles_at = now + row.start_timeout_ms + row.reserve_ms
+    running = row.worker is not None
+    deadline = min(now + row.timeout_ms + EXPIRY_MARGIN_MS, settles_at) if running else settles_at - row.reserve_ms
+    return Snapshot(
+        new_id(now), row.name, Status.RUNNING if running else Status.PENDING, None, None, None, None, None,
+        row.arguments, row.key, row.owner, None, None, 1 if running else 0, row.max_attempts, row.timeout_ms,
+        row.lease_ms, row.backoff_ms, now, now if running else None, None, now, deadline, settles_at, row.worker,
+        row.retry_of, None, now,
+    )  # fmt: skip
+
+
+def _insert_values(s: Snapshot) -> tuple[Any, ...]:
+    return (
+        s.id, s.status, s.name, s.arguments, s.key, s.owner, s.attempt, s.max_attempts, s.timeout_ms, s.lease_ms,
+        s.backoff_ms, s.created_at, s.started_at, s.due_at, s.deadline_at, s.settles_at, s.worker, s.retry_of,
+    )  # fmt: skip
+
+
+def _complete_values(row: Verdict, now: int) -> tuple[Any, ...]:
+    return row.result_data, now, row.id, row.attempt, row.seen, now
+
+
+def _fail_values(row: Verdict, now: int) -> tuple[Any, ...]:
+    return row.reason, row.error_message, row.error_type, row.traceback, now, row.id, row.attempt, row.seen, now, row.expiry
+
+
+def _put_back_values(row: Verdict, now: int) -> tuple[Any, ...]:
+    return (
+        row.due_at, row.deadline_at, row.error_message, row.error_type, row.traceback, row.id, row.attempt, row.seen, now,
+    )  # fmt: skip
+
+
+__all__ = ["SQLiteStore"]

@@ -1,0 +1,44 @@
+"""Turns what ``sqlite3`` raises into the two facts a ledger must tell apart: the database, or the row."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from settled.errors import LedgerFull, LedgerUnavailable
+from settled.stores.base import RowRefused
+
+_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError)
+_HELP = {
+    sqlite3.SQLITE_BUSY: "another program holds its lock. Find it (a backup, a shell with an open transaction) and let it finish",
+    sqlite3.SQLITE_LOCKED: "another connection holds a table's lock",
+    sqlite3.SQLITE_READONLY: "it is not writable. Check the permissions of the file and of its folder",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Check that the folder exists and is writable",
+    sqlite3.SQLITE_IOERR: "the disk reports an error. Check the disk",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged. Restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "the file is no SQLite database. Give the ledger a path of its own",
+}
+
+
+@contextmanager
+def translate(path: Path) -> Iterator[None]:
+    """Raise ``LedgerUnavailable`` / ``LedgerFull`` or ``RowRefused`` for what SQLite raises inside."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translated(error, path) from error
+    except (OverflowError, UnicodeError) as error:
+        raise RowRefused(f"A value cannot be stored: {error}") from error
+    except OSError as error:
+        raise LedgerUnavailable(f"The ledger {path} cannot be used: {error}.") from error
+
+
+def _translated(error: sqlite3.Error, path: Path) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
+    if code == sqlite3.SQLITE_FULL:
+        return LedgerFull(f"The disk of the ledger {path} is full: nothing was written. Free some room and try again.")
+    if isinstance(error, _ROW) and "closed database" not in str(error):
+        return RowRefused(f"SQLite refused a row: {error}")
+    return LedgerUnavailable(f"The ledger {path} cannot be used now: {_HELP.get(code, str(error))}. Nothing was written.")

@@ -1,0 +1,102 @@
+"""Opens a SQLite file as a ledger: the pragmas, the migrations, the anchor of its clock."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from settled.clock import Clock
+from settled.errors import BadLedgerUrl, LedgerTooNew
+from settled.stores import queries
+
+BUSY_SECONDS = 0.5
+"""How long one statement waits for another program's lock; the writer decides how often to try again."""
+
+
+def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+    """Return a connection in autocommit mode with full durability; create the file only if asked."""
+    uri = f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -16384")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> None:
+    """Bring the tables to this version, under the write lock; raise for what is not ours or is newer."""
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise BadLedgerUrl(f"{path} cannot use SQLite's write-ahead log, as on a network file system. Put it on a local disk.")
+    steps = queries.migrations("sqlite")
+    version = _version(connection, path, sql)
+    if version == steps[-1][0]:
+        return
+    if version > steps[-1][0]:
+        raise LedgerTooNew(
+            f"{path} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer settled wrote it. "
+            "Nothing was changed. Install that version, or use another file."
+        )
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection, path, sql)  # another process may have been first
+        for number, statements in steps:
+            if number > version:
+                for statement in _split(statements):
+                    connection.execute(statement)
+                connection.execute("UPDATE task_ledger SET version = ?", (number,))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def anchor(connection: sqlite3.Connection, clock: Clock, sql: dict[str, str]) -> int:
+    """Return the offset of the ledger's clock from the steady clock, anchoring it anew after a boot.
+
+    It never goes backwards over a boot; within one it follows the system clock only while nobody
+    has the ledger open and nothing in it is open, so that no deadline ever moves.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        offset, boot = connection.execute(sql["read_clock"]).fetchone()
+        _, _, pulse_at, _, _ = connection.execute(sql["read_ledger"]).fetchone()
+        wall, steady = clock.wall_ms(), clock.steady_ms()
+        if boot != clock.boot():
+            wall = max(wall, pulse_at)
+        elif abs(steady + offset - wall) < 1000 or not connection.execute(sql["idle"]).fetchone()[0]:
+            wall = steady + offset
+        connection.execute(sql["anchor_clock"], {"boot": clock.boot(), "wall": wall, "steady": steady})
+        connection.execute("COMMIT")
+        return wall - steady
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> int:
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "task_ledger" in tables:
+        return int(connection.execute(sql["read_ledger"]).fetchone()[0])
+    if "task_results" in tables:
+        raise BadLedgerUrl(
+            f"{path} has a table task_results that settled did not make. Nothing was changed. "
+            "Rename it, or give the ledger a file of its own."
+        )
+    return 0
+
+
+def _split(statements: str) -> list[str]:
+    """Single statements; a trigger's inner semicolons do not end it."""
+    found, current = [], ""
+    for line in statements.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            found.append(current)
+            current = ""
+    return found

@@ -1,0 +1,86 @@
+"""What an overdue row means: a pure function of the row, its worker and the ledger's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from settled.policy import pause_ms, reserve_ms
+from settled.records import Snapshot, Verdict, WorkerRow
+from settled.states import RETRYABLE, Reason, Status
+
+
+def of_attempt(
+    row: Snapshot, reason: Reason, message: str, *, error_type: str | None = None, traceback: str | None = None,
+    retry: bool = True, expiry: bool = False,
+) -> Verdict:  # fmt: skip
+    """The verdict on a failed attempt: another one if the reason and the remaining time allow it, else the end."""
+    due_at = row.as_of + pause_ms(max(row.attempt, 1), row.backoff_ms)
+    start_by = row.settles_at - reserve_ms(row.attempt, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
+    again = (
+        retry and reason in RETRYABLE and row.status is Status.RUNNING and row.attempt < row.max_attempts
+        and row.as_of < row.settles_at and due_at < start_by
+    )  # fmt: skip
+    if again:
+        return Verdict(
+            row.id, row.attempt, Status.PENDING, None, None, f"{reason}: {message}", error_type, traceback, row.status,
+            due_at, start_by, expiry,
+        )  # fmt: skip
+    return Verdict(
+        row.id, row.attempt, Status.FAILED, None, reason, message, error_type, traceback, row.status, expiry=expiry
+    )
+
+
+def of_expiry(row: Snapshot, workers: Sequence[WorkerRow], detail: str = "") -> Verdict:
+    """The verdict on a row that is past its deadline, or whose worker is lost."""
+    if row.status is Status.PENDING:
+        return of_attempt(row, Reason.NEVER_STARTED, _never_started(row, workers), expiry=True)
+    worker = next((worker for worker in workers if worker.id == row.worker), None)
+    if worker is None or worker.lost_at is not None:
+        return of_attempt(row, Reason.WORKER_LOST, _worker_lost(row, worker), expiry=True)
+    return of_attempt(row, Reason.TIMEOUT, timeout_message(row, detail), expiry=True)
+
+
+def applied(row: Snapshot, verdict: Verdict) -> Snapshot:
+    """The row as it will read once the verdict of its expiry is written; for a reader that cannot write."""
+    return row._replace(
+        status=verdict.status, reason=verdict.reason, error_message=verdict.error_message, finished_at=row.settles_at
+    )
+
+
+def timeout_message(row: Snapshot, detail: str = "") -> str:
+    """What to say of an attempt that ran out of time."""
+    limit = _seconds(row.timeout_ms)
+    said = f"Attempt {row.attempt} of {row.max_attempts} ran longer than its timeout of {limit}"
+    return f"{said}{': ' + detail if detail else ''}. Give the task function a longer timeout, or find what it waited for."
+
+
+def _never_started(row: Snapshot, workers: Sequence[WorkerRow]) -> str:
+    alive = [worker for worker in workers if worker.alive]
+    knowing = [worker for worker in alive if f'"{row.name}"' in worker.names]
+    if knowing:
+        who = f"{_count(knowing)} alive that can run it, with no place free; start more, or raise start_timeout"
+    elif alive:
+        who = f"{_count(alive)} alive, but none knows a task function named {row.name!r}; deploy the code that has it"
+    else:
+        who = "no worker is alive; start one"
+    before = f" Attempt {row.attempt} before it ended with {row.previous_error}" if row.attempt else ""
+    return f"Nobody picked attempt {row.attempt + 1} of {row.max_attempts} up in time: {who}.{before}"
+
+
+def _worker_lost(row: Snapshot, worker: WorkerRow | None) -> str:
+    said = f"The worker died or stopped answering during attempt {row.attempt} of {row.max_attempts}"
+    if worker is None:
+        return f"{said}: it was killed, crashed or ran out of memory. Look at that machine's system log."
+    silent = _seconds(max(0, (worker.lost_at or row.as_of) - worker.heard_at))
+    return (
+        f"{said}: process {worker.pid} on {worker.host} was killed, crashed, ran out of memory or froze "
+        f"(last heard {silent} before). Look at that machine's system log."
+    )
+
+
+def _count(workers: Sequence[WorkerRow]) -> str:
+    return "1 worker is" if len(workers) == 1 else f"{len(workers)} workers are"
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:g} s"

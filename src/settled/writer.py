@@ -1,0 +1,199 @@
+"""One thread through which every write of a process goes, so that writes in flight share a commit.
+
+An fsync costs the same for one row as for a thousand. Whatever arrives while one commit is under
+way makes up the next. A write is resolved only after its commit. When a commit fails:
+
+* a row that cannot be stored is found by taking the batch apart, and fails alone;
+* while the database is away, a write is kept and tried again for as long as its patience lasts:
+  seconds for a submit, whose caller gets a clear error; until the process ends for a verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from settled.errors import LedgerFull, LedgerUnavailable, SettledError
+from settled.stores.base import Store
+
+VERBS = ("enlist", "insert", "settle", "progress", "beat", "lose", "dismiss", "prune", "claim")
+"""The order within one commit: what frees a place comes before what asks for one."""
+
+FOREVER = float("inf")
+MAX_BATCH = 2_000
+RETRY_PAUSE = 0.25
+
+Committed = Callable[[str, Sequence[Any], Sequence[Any]], None]
+
+
+class Write:
+    """One write on its way: what to do, who waits for it, and until when it is worth trying."""
+
+    __slots__ = ("future", "give_up_at", "payload", "verb")
+
+    def __init__(self, verb: str, payload: Any, future: Future[Any] | asyncio.Future[Any] | None, give_up_at: float) -> None:
+        self.verb = verb
+        self.payload = payload
+        self.future = future
+        self.give_up_at = give_up_at
+
+
+class Writer:
+    """Group commit over one store."""
+
+    def __init__(self, store: Store, committed: Committed) -> None:
+        self._store = store
+        self._committed = committed
+        self._queue: SimpleQueue[Write | None] = SimpleQueue()
+        self._kept: list[Write] = []
+        self._stop_at = FOREVER
+        self._thread: threading.Thread | None = None
+        self._guard = threading.Lock()
+
+    def put(
+        self, verb: str, payload: Any, future: Future[Any] | asyncio.Future[Any] | None = None, patience: float = FOREVER
+    ) -> None:
+        """Queue one write; returns at once."""
+        if self._thread is None:
+            self._start()
+        self._queue.put(Write(verb, payload, future, time.monotonic() + patience))
+
+    def write_all(self, verb: str, payloads: Sequence[Any], patience: float) -> list[Any]:
+        """Write and wait, from a thread; raises what the first failing write raises."""
+        futures: list[Future[Any]] = [Future() for _ in payloads]
+        for payload, future in zip(payloads, futures, strict=True):
+            self.put(verb, payload, future, patience)
+        try:
+            return [future.result(timeout=patience + 60) for future in futures]
+        except FutureTimeout:
+            raise LedgerUnavailable("The disk of the ledger has not answered for a minute; the write may still arrive.") from None
+
+    async def awrite(self, verb: str, payload: Any, patience: float) -> Any:
+        """Write and wait, on an event loop."""
+        future = asyncio.get_running_loop().create_future()
+        self.put(verb, payload, future, patience)
+        return await future
+
+    def close(self, patience: float) -> None:
+        """Write what is queued, for at most ``patience`` seconds, then fail the rest and end the thread."""
+        with self._guard:
+            thread, self._thread = self._thread, None
+            if thread is None:
+                return
+            self._stop_at = time.monotonic() + patience
+            self._queue.put(None)
+        thread.join(timeout=patience + 5)
+
+    # -- the thread
+
+    def _start(self) -> None:
+        with self._guard:
+            if self._thread is None:
+                self._stop_at = FOREVER
+                self._thread = threading.Thread(target=self._run, name="settled-writer", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        open_for_more = True
+        while open_for_more or self._kept:
+            batch, self._kept = self._kept, []
+            open_for_more = self._take(batch, wait=not batch) and open_for_more
+            if batch:
+                self._commit(batch)
+            if self._kept and (not open_for_more and time.monotonic() >= self._stop_at):
+                closing = LedgerUnavailable("The process ended before the ledger could be written.")
+                _resolve([(write, None, closing) for write in self._kept])
+                self._kept = []
+
+    def _take(self, batch: list[Write], *, wait: bool) -> bool:
+        """Add what is queued to the batch; False once the writer is to end."""
+        while len(batch) < MAX_BATCH:
+            try:
+                write = self._queue.get(block=wait)
+            except Empty:
+                return True
+            if write is None:
+                return False
+            batch.append(write)
+            wait = False
+        return True
+
+    def _commit(self, batch: list[Write]) -> None:
+        groups: dict[str, list[Write]] = defaultdict(list)
+        for write in batch:
+            groups[write.verb].append(write)
+        done: list[tuple[Write, Any, BaseException | None]] = []
+        changes: list[tuple[str, list[Any], list[Any]]] = []
+        try:
+            with self._store.transaction() as now:
+                for verb in VERBS:
+                    if verb in groups:
+                        payloads = [write.payload for write in groups[verb]]
+                        results = getattr(self._store, verb)(now, payloads)
+                        changes.append((verb, payloads, results))
+                        done += [(write, result, None) for write, result in zip(groups[verb], results, strict=True)]
+        except LedgerUnavailable as error:
+            self._keep(batch, error)
+            return
+        except Exception as error:  # a row that cannot be stored, or a defect: it must not stop its neighbours
+            if len(batch) == 1:
+                _resolve([(batch[0], None, error if isinstance(error, SettledError) else _defect(error))])
+                return
+            for write in batch:
+                self._commit([write])
+            return
+        for change in changes:
+            self._committed(*change)
+        _resolve(done)
+
+    def _keep(self, batch: list[Write], error: LedgerUnavailable) -> None:
+        """Fail the writes whose patience is over, keep the others for another try after a pause."""
+        now = time.monotonic()
+        hopeless = [write for write in batch if write.give_up_at <= now or (write.give_up_at < FOREVER and isinstance(error, LedgerFull))]
+        _resolve([(write, None, error) for write in hopeless])
+        self._kept += [write for write in batch if write not in hopeless] if hopeless else batch
+        if self._kept:
+            time.sleep(RETRY_PAUSE)
+
+
+def _defect(error: Exception) -> SettledError:
+    failure = SettledError(f"The write failed in a way that it should not: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+def _resolve(done: Sequence[tuple[Write, Any, BaseException | None]]) -> None:
+    """Tell whoever waits; one wake-up for each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any, BaseException | None]]] = {}
+    for write, result, error in done:
+        future = write.future
+        if future is None:
+            continue
+        if isinstance(future, asyncio.Future):
+            by_loop.setdefault(future.get_loop(), []).append((future, result, error))
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+    for loop, answers in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_answer, answers)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits there any more
+
+
+def _answer(answers: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for future, result, error in answers:
+        if future.done():
+            continue
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)

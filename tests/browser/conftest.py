@@ -1,7 +1,7 @@
 """A real headless Chromium for the tests in this folder.
 
-The browser lives as long as this folder's tests run, and no longer: while it is open its driver
-keeps an event loop in the main thread, in which ``asyncio.run`` refuses to work.
+The browser lives as long as one test module runs, and no longer: while it is open its driver
+keeps an event loop in the main thread, and ``asyncio.run`` refuses to work there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))  # one browser, however many workers
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser with an empty profile of its own."""
     path = find_chromium()

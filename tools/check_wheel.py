@@ -15,7 +15,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src"
 NEEDS_OTHERS = ("settled.web.fastapi", "settled.demo")
-IMPORT_ALONE = "import importlib, sys; sys.path.insert(0, sys.argv[1]); list(map(importlib.import_module, sys.argv[2:]))"
+IMPORT_ALONE = "import sys, importlib as i; sys.path.insert(0, sys.argv[1]); list(map(i.import_module, sys.argv[2:]))"
 
 
 def main(wheel: Path) -> None:

@@ -70,6 +70,8 @@ def _check(name: str, value: object) -> None:
         return
     least = 0.0 if name == "backoff" else 0.001
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise BadPolicy(f"{name}={value!r} is not possible: it must be a finite number of seconds, so that the task has an end.")
+        raise BadPolicy(
+            f"{name}={value!r} is not possible: it must be a finite number of seconds, so that the task has an end."
+        )
     if not least <= value <= MAX_SECONDS:
         raise BadPolicy(f"{name}={value!r} is out of range: give seconds from {least} to {MAX_SECONDS:.0f} (a year).")

@@ -1,0 +1,1 @@
+"""What is measured: each module runs its sides in turn and returns figures."""

@@ -1,0 +1,40 @@
+"""Full lifecycles and the latency of a submit: raw, as people write it, and ours; on this disk or a slower one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from bench.speed.measures.http_lifecycles import lifecycles
+from bench.speed.measures.plan import Plan
+from bench.speed.rounds import Comparison, alternate, side
+
+RAW, USUAL, OURS = "by hand, raw", "as people write it", "settled"
+USUAL_HTTP, OURS_HTTP, OURS_LONG_POLL = "as people write it, HTTP", "settled, HTTP", "settled, HTTP, long poll"
+WARM = 0.3
+
+
+def in_process(plan: Plan, variables: Mapping[str, str] | None = None) -> dict[int, Comparison]:
+    """By the number in flight: figures of each side."""
+    modules = {RAW: "raw", OURS: "ours", USUAL: "usual"}
+    rounds = plan.slow_rounds if variables else plan.rounds
+    found = {}
+    for number in plan.in_flight:
+        asked = {"in_flight": number, "warm": WARM, "seconds": plan.seconds}
+        sides = {name: partial(side, module, plan.folder, variables, **asked) for name, module in modules.items()}
+        found[number] = alternate(sides, rounds)
+    return found
+
+
+def over_http(plan: Plan, variables: Mapping[str, str] | None = None) -> dict[int, Comparison]:
+    """The same over HTTP, both in FastAPI, with the same client."""
+    found = {}
+    for number in plan.http_in_flight:
+        run = partial(
+            lifecycles, folder=plan.folder, in_flight=number, warm=1.0, seconds=plan.http_seconds, variables=variables
+        )
+        sides = {USUAL_HTTP: partial(run, "usual_app"), OURS_HTTP: partial(run, "ours_app")}
+        if not variables:
+            sides[OURS_LONG_POLL] = partial(run, "ours_app", long_poll=True)
+        found[number] = alternate(sides, plan.slow_rounds)
+    return found

@@ -1,0 +1,21 @@
+"""settled in a FastAPI app: the lines of the README."""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import FastAPI, Response
+from settled.web.fastapi import accepted, tasks_router
+
+from bench.speed.sides.work import nothing
+from settled import Tasks
+
+tasks = Tasks(f"sqlite:///{os.environ['BENCH_FOLDER']}/ours.db", concurrency=1_000)
+function = tasks.task(timeout=60)(nothing)
+app = FastAPI(lifespan=tasks.lifespan)
+app.include_router(tasks_router(tasks), prefix="/tasks")
+
+
+@app.post("/work", status_code=202)
+async def start(number: int, response: Response) -> object:
+    return accepted(await function.asubmit(number), response)

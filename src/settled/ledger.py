@@ -12,7 +12,7 @@ import json
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -20,6 +20,7 @@ from settled import verdicts
 from settled.bell import Bell
 from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, TaskNotFound, TaskPruned
 from settled.ids import created_ms, new_id
+from settled.policy import reserve_ms
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
 from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Store
@@ -31,6 +32,9 @@ READ_PATIENCE = 1.0
 """Seconds that a read waits to write down an expiry; it answers rightly without, too."""
 SWEEP_LIMIT = 500
 
+Rows = list[Snapshot]
+Workers = list[WorkerRow]
+
 
 class Ledger:
     """The tasks of one database, from this process. Every method may be called from any thread."""
@@ -41,7 +45,6 @@ class Ledger:
         self.lease = lease
         self.retention = retention
         self.worker: str | None = None
-        self.explain: Callable[[Snapshot], str] = lambda row: ""
         self._writer = Writer(store, self._committed)
         self._names = "[]"
 
@@ -67,16 +70,21 @@ class Ledger:
         """The same, on an event loop."""
         return _same(new, *await self._writer.awrite("insert", new, SUBMIT_PATIENCE))
 
-    def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> list[Snapshot]:
+    def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> Rows:
         """Take up to ``limit`` due tasks of these names, or the one task, to running."""
         claim = Claim(worker, json.dumps(list(names)), limit, task_id)
-        claimed: list[Snapshot] = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
+        claimed: Rows = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
         return claimed
 
-    async def aclaim(self, worker: str, names: Sequence[str], limit: int) -> list[Snapshot]:
+    async def aclaim(self, worker: str, names: Sequence[str], limit: int) -> Rows:
         """The same, on an event loop."""
-        claimed: list[Snapshot] = await self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
+        claimed: Rows = await self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
         return claimed
+
+    def anything_due(self, names: Sequence[str]) -> bool:
+        """Whether a task of these names may be claimed now; one index probe when there is none."""
+        due = self.store.next_due(json.dumps(list(names)))
+        return due is not None and due <= self.store.now()
 
     def settle(self, verdict: Verdict, future: Future[bool] | asyncio.Future[bool] | None = None) -> None:
         """Queue an attempt's verdict; it is tried until it is written or refused, or the process ends."""
@@ -100,6 +108,20 @@ class Ledger:
             if self.settle_now(verdicts.of_attempt(row, Reason.CANCELLED, message)):
                 break
         return self.get(task_id)
+
+    def retry(self, task_id: str) -> tuple[Snapshot, bool]:
+        """Submit a failed task's call again, as a new task linked to the old one; once for each task, however often asked."""
+        return self.add(self.again(self.get(task_id)))
+
+    def again(self, row: Snapshot) -> NewTask:
+        """The new task that a retry of a settled one submits; its key makes a double click harmless."""
+        if not row.settled:
+            raise NotAllowed(f"The task is still {row.status}; only a settled one can be tried again. Cancel it first, or wait.")
+        reserve = reserve_ms(0, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
+        return NewTask(
+            row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms, row.backoff_ms,
+            row.max_attempts, reserve, f"retry of {row.id}", row.owner, row.id,
+        )  # fmt: skip
 
     # -- reading; whoever looks, settles
 
@@ -131,20 +153,20 @@ class Ledger:
     def list(
         self, *, status: str | None = None, name: str | None = None, reason: str | None = None,
         limit: int = 100, before: str | None = None,
-    ) -> list[Snapshot]:  # fmt: skip
+    ) -> Rows:  # fmt: skip
         """Return tasks that match, newest first; ``before`` is the last id of the page before."""
         return self.store.select(status, name, reason, before, limit)
 
     def counts(self) -> dict[str, int]:
         """How many tasks there are by status and by reason of failure, and how many late writes were refused."""
-        counts: Counter[str] = Counter({status: 0 for status in Status})
+        counts: Counter[str] = Counter(dict.fromkeys(Status, 0))
         for (status, reason), count in self.store.counts().items():
             counts[status] += count
             if reason is not None:
                 counts[reason] += count
         return {**counts, "refused": self.store.pulse().refused}
 
-    def workers(self) -> list[WorkerRow]:
+    def workers(self) -> Workers:
         """Every worker that has a row, dead ones too until their tasks are settled."""
         return self.store.workers()
 
@@ -238,13 +260,10 @@ class Ledger:
         if not rows:
             return 0
         workers = self.store.workers()
-        found = [verdicts.of_expiry(row, workers, self._explained(row)) for row in rows]
+        found = [verdicts.of_expiry(row, workers) for row in rows]
         return sum(self._writer.write_all("settle", found, READ_PATIENCE))
 
-    def _explained(self, row: Snapshot) -> str:
-        return self.explain(row) if row.status is Status.RUNNING and row.worker == self.worker else ""
-
-    def _lose_the_dead(self) -> list[str]:
+    def _lose_the_dead(self) -> Sequence[str]:
         """Declare lost whoever is dead for certain, or silent for a lease in which others were heard."""
         workers = self.store.workers()
         others = [worker for worker in workers if worker.id != self.worker]
@@ -261,7 +280,7 @@ class Ledger:
                     lost.append(worker.id)
         return lost
 
-    def _workers_or_none(self) -> list[WorkerRow]:
+    def _workers_or_none(self) -> Workers:
         try:
             return self.store.workers()
         except LedgerUnavailable:

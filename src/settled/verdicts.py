@@ -30,14 +30,14 @@ def of_attempt(
     )
 
 
-def of_expiry(row: Snapshot, workers: Sequence[WorkerRow], detail: str = "") -> Verdict:
+def of_expiry(row: Snapshot, workers: Sequence[WorkerRow]) -> Verdict:
     """The verdict on a row that is past its deadline, or whose worker is lost."""
     if row.status is Status.PENDING:
         return of_attempt(row, Reason.NEVER_STARTED, _never_started(row, workers), expiry=True)
     worker = next((worker for worker in workers if worker.id == row.worker), None)
     if worker is None or worker.lost_at is not None:
         return of_attempt(row, Reason.WORKER_LOST, _worker_lost(row, worker), expiry=True)
-    return of_attempt(row, Reason.TIMEOUT, timeout_message(row, detail), expiry=True)
+    return of_attempt(row, Reason.TIMEOUT, timeout_message(row), expiry=True)
 
 
 def applied(row: Snapshot, verdict: Verdict) -> Snapshot:
@@ -55,7 +55,7 @@ def timeout_message(row: Snapshot, detail: str = "") -> str:
 
 
 def _never_started(row: Snapshot, workers: Sequence[WorkerRow]) -> str:
-    alive = [worker for worker in workers if worker.alive]
+    alive = [worker for worker in workers if worker.alive and worker.names != "[]"]  # others only answer
     knowing = [worker for worker in alive if f'"{row.name}"' in worker.names]
     if knowing:
         who = f"{_count(knowing)} alive that can run it, with no place free; start more, or raise start_timeout"

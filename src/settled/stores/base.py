@@ -139,8 +139,8 @@ class Store(Protocol):
     def next_due(self, names: str) -> int | None:
         """When the next pending task of these names (a JSON list) may be claimed."""
 
-    def still_running(self, worker: str, ids: Sequence[str]) -> set[str]:
-        """Those of the ids that are running under this worker."""
+    def still_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those of the attempts (id, number) that are running."""
 
     def workers(self) -> list[WorkerRow]:
         """Every worker that has a row."""

@@ -178,8 +178,8 @@ class SQLiteStore:
         found: int | None = self._query(SQL["next_due"], (names,))[0][0]
         return found
 
-    def still_running(self, worker: str, ids: Sequence[str]) -> set[str]:
-        return {row[0] for row in self._query(SQL["still_running"], (json.dumps(list(ids)), worker))}
+    def still_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        return {(row[0], row[1]) for row in self._query(SQL["still_running"], (json.dumps(list(attempts)),))}
 
     def workers(self) -> list[WorkerRow]:
         now = self.now()

@@ -82,9 +82,10 @@ WHERE status IN ('pending', 'running') AND status = 'running'
 SELECT min(deadline_at) FROM task_results WHERE status IN ('pending', 'running');
 
 -- name: still_running
--- Which of these attempts (JSON: [[id, attempt], …]) are still running under this worker.
-SELECT id FROM task_results
-WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(:attempts)) AND status = 'running' AND worker = :worker;
+-- Which of these attempts (JSON: [[id, attempt], …]) are still running.
+SELECT t.id, t.attempt FROM json_each(?) asked
+JOIN task_results t ON t.id = json_extract(asked.value, '$[0]') AND t.attempt = json_extract(asked.value, '$[1]')
+WHERE t.status = 'running';
 
 -- name: list
 SELECT {task} FROM task_results

@@ -1,0 +1,64 @@
+"""settled: every background task ends in a database write, and everyone who waits for it stops."""
+
+from settled.errors import (
+    BadArguments,
+    BadInput,
+    BadLedgerUrl,
+    BadPolicy,
+    BadTaskFunction,
+    BadTaskId,
+    KeyConflict,
+    LedgerFull,
+    LedgerTooNew,
+    LedgerUnavailable,
+    NotAllowed,
+    NotSettled,
+    PublicError,
+    SettledError,
+    TaskFailed,
+    TaskNotFound,
+    TaskPruned,
+    UnknownTaskName,
+)
+from settled.function import TaskFunction
+from settled.ledger import Ledger
+from settled.policy import Policy
+from settled.records import Ending, Snapshot
+from settled.runner.context import Context
+from settled.states import End, Reason, Status
+from settled.task import Task
+from settled.tasks import Tasks
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BadArguments",
+    "BadInput",
+    "BadLedgerUrl",
+    "BadPolicy",
+    "BadTaskFunction",
+    "BadTaskId",
+    "Context",
+    "End",
+    "Ending",
+    "KeyConflict",
+    "Ledger",
+    "LedgerFull",
+    "LedgerTooNew",
+    "LedgerUnavailable",
+    "NotAllowed",
+    "NotSettled",
+    "Policy",
+    "PublicError",
+    "Reason",
+    "SettledError",
+    "Snapshot",
+    "Status",
+    "Task",
+    "TaskFailed",
+    "TaskFunction",
+    "TaskNotFound",
+    "TaskPruned",
+    "Tasks",
+    "UnknownTaskName",
+]

@@ -1,0 +1,239 @@
+"""The embedded engine: runs tasks in this process, on the event loop, in threads or in processes.
+
+A task submitted here while a place is free is born claimed, so that its life takes two writes.
+Everything else (a backlog, another process's submits, further attempts) is found by looking for
+due rows a few times a second, and is taken by ``ledger.claim``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from settled.errors import LedgerUnavailable
+from settled.ledger import Ledger
+from settled.periodic import Periodic
+from settled.records import NewTask, Snapshot, Verdict
+from settled.runner.attempt import Attempt
+from settled.runner.base import Function, Isolation
+from settled.runner.coroutine import CoroutineIsolation
+from settled.runner.outcome import raised
+from settled.runner.process import ProcessIsolation
+from settled.runner.thread import ThreadIsolation
+from settled.states import Reason
+from settled.stores.base import Progress
+from settled.waiter import heard
+
+log = logging.getLogger("settled")
+TICK = 0.1
+"""Seconds between two looks for due tasks, and for attempts that are not ours any more."""
+STUCK = 0.15
+"""Seconds past its timeout after which an attempt is taken to block its event loop."""
+STOPPING = 1.0
+"""Seconds beyond the kill grace that given-up work gets to end before the engine closes."""
+
+
+class Registered(NamedTuple):
+    """A task function as the engine sees it."""
+
+    function: Function
+    isolation: str
+
+
+class EmbeddedEngine:
+    """Runs the registered functions' tasks on the loop that starts it."""
+
+    def __init__(self, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int]) -> None:
+        self._ledger = ledger
+        self._functions = functions
+        self._free = dict(places)
+        self._isolations: dict[str, Isolation] = {
+            "coroutine": CoroutineIsolation(),
+            "thread": ThreadIsolation(),
+            "process": ProcessIsolation(),
+        }
+        self._attempts: dict[tuple[str, int], Attempt] = {}
+        self._progress: dict[Attempt, Progress] = {}
+        self._guard = threading.Lock()
+        self._backlog = False
+        self._accepting = False
+        self._version = -1
+        self._watchdog = Periodic("settled-watchdog", self._watch)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- life
+
+    def start(self) -> None:
+        """Begin to take work, on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._accepting = True
+        self._looking = self._loop.create_task(self._look_for_work(), name="settled-engine")
+        self._watchdog.start()
+
+    def drain(self) -> None:
+        """Take no more work; what runs goes on. Safe to call from a signal handler."""
+        self._accepting = False
+
+    async def stop(self, grace: float) -> None:
+        """Let what runs finish for ``grace`` seconds, then end it as interrupted, or hand it back if attempts are left."""
+        self.drain()
+        await self._until_idle(grace)
+        for attempt in list(self._attempts.values()):
+            attempt.give_up(
+                Reason.INTERRUPTED,
+                f"The worker was shut down, as in a deploy, and the task did not finish within the {grace:g} s it had left.",
+            )
+        await self._until_idle(STOPPING + max((f.function.kill_grace for f in self._functions.values()), default=0.0))
+        self._looking.cancel()
+        await asyncio.gather(self._looking, return_exceptions=True)
+        self._watchdog.stop(patience=0)
+        for isolation in self._isolations.values():
+            isolation.close()
+
+    # -- the engine's side of a submit; from any thread
+
+    def before_insert(self, new: NewTask) -> NewTask:
+        registered = self._functions.get(new.name)
+        worker = self._ledger.worker
+        if registered is None or worker is None or not self._accepting or self._backlog:
+            return new
+        with self._guard:
+            if self._free[registered.isolation] <= 0:
+                self._backlog = True
+                return new
+            self._free[registered.isolation] -= 1
+        return new._replace(worker=worker)
+
+    def inserted(self, new: NewTask, row: Snapshot, created: bool) -> None:
+        if new.worker is None:
+            self._on_loop(self._wake_up)
+        elif created:
+            self._on_loop(self._launch, row)
+        else:
+            self.not_inserted(new)
+
+    def not_inserted(self, new: NewTask) -> None:
+        if new.worker is not None:
+            self._on_loop(self._free_place, self._functions[new.name].isolation)
+
+    # -- what an attempt needs (attempt.Desk)
+
+    def settle(self, verdict: Verdict) -> None:
+        self._ledger.settle(verdict)
+
+    def now(self) -> int:
+        return self._ledger.store.now()
+
+    def report(self, attempt: Attempt, fraction: float | None, message: str) -> None:
+        self._progress[attempt] = Progress(attempt.row.id, attempt.row.attempt, fraction, message)
+
+    def left(self, attempt: Attempt) -> None:
+        self._attempts.pop((attempt.row.id, attempt.row.attempt), None)
+        self._progress.pop(attempt, None)
+        self._free_place(self._functions[attempt.row.name].isolation)
+        if not self._attempts:
+            self._idle.set()
+
+    # -- the inside, on the loop
+
+    def _on_loop(self, call: object, *args: object) -> None:
+        loop = self._loop
+        assert loop is not None
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is loop:
+            call(*args)  # type: ignore[operator]
+        else:
+            loop.call_soon_threadsafe(call, *args)  # type: ignore[arg-type]
+
+    def _launch(self, row: Snapshot) -> None:
+        attempt = Attempt(row, self)
+        self._attempts[row.id, row.attempt] = attempt
+        registered = self._functions[row.name]
+        try:
+            attempt.start(registered.function, self._isolations[registered.isolation])
+        except Exception as error:  # e.g. no thread can be started
+            attempt.fail(raised(error))
+
+    def _free_place(self, isolation: str) -> None:
+        with self._guard:
+            self._free[isolation] += 1
+        if self._backlog:
+            self._wake.set()
+
+    def _wake_up(self) -> None:
+        self._wake.set()
+
+    async def _until_idle(self, seconds: float) -> None:
+        self._idle.clear()
+        if self._attempts:
+            await heard(self._idle, seconds)
+
+    async def _look_for_work(self) -> None:
+        while True:
+            await heard(self._wake, TICK)
+            self._wake.clear()
+            try:
+                self._write_progress()
+                self._disown_what_is_not_ours()
+                if self._accepting:
+                    await self._claim()
+            except LedgerUnavailable as error:
+                log.warning("The engine cannot look for work: %s", error)
+                await asyncio.sleep(1)
+            except Exception:
+                log.exception("The engine failed to look for work; it goes on")
+                await asyncio.sleep(1)
+
+    def _write_progress(self) -> None:
+        if self._progress:
+            progress, self._progress = self._progress, {}
+            for step in progress.values():
+                self._ledger.record_progress(step)
+
+    def _disown_what_is_not_ours(self) -> None:
+        """Stop attempts whose row was cancelled, expired or given to another; only if anything was written at all."""
+        if not self._attempts or (version := self._ledger.store.version()) == self._version:
+            return
+        self._version = version
+        attempts = list(self._attempts.values())
+        still = self._ledger.store.still_running([(attempt.row.id, attempt.row.attempt) for attempt in attempts])
+        for attempt in attempts:
+            if not attempt.decided and (attempt.row.id, attempt.row.attempt) not in still:
+                attempt.disown()
+
+    async def _claim(self) -> None:
+        names: dict[str, list[str]] = {}
+        for name, registered in self._functions.items():
+            if self._free[registered.isolation] > 0:
+                names.setdefault(registered.isolation, []).append(name)
+        worker = self._ledger.worker
+        if worker is None:
+            return
+        for isolation, known in names.items():
+            if not self._ledger.anything_due(known):
+                self._backlog = False
+                continue
+            with self._guard:  # a submit in the meantime must not take the same places
+                asked, self._free[isolation] = self._free[isolation], 0
+            rows: list[Snapshot] = []
+            try:
+                rows = await self._ledger.aclaim(worker, known, asked)
+            finally:
+                with self._guard:
+                    self._free[isolation] += asked - len(rows)
+            self._backlog = len(rows) == asked
+            for row in rows:
+                self._launch(row)
+
+    def _watch(self) -> float:
+        for attempt in list(self._attempts.values()):
+            attempt.break_if_stuck(STUCK)
+        return TICK

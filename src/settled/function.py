@@ -1,0 +1,158 @@
+"""A task function: the user's function under a name, with its policy, ready to be submitted."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+
+from settled.errors import BadArguments, BadTaskFunction
+from settled.policy import Policy, ms
+from settled.records import NewTask
+from settled.runner import process
+from settled.runner.base import Function
+from settled.runner.context import Context
+from settled.task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+ISOLATIONS = ("coroutine", "thread", "process")
+
+
+class Submitter(Protocol):
+    """Who takes new tasks."""
+
+    def submit_new(self, new: NewTask) -> Task:
+        """Create the task; durable when this returns."""
+
+    async def asubmit_new(self, new: NewTask) -> Task:
+        """The same, on an event loop."""
+
+
+class TaskFunction(Generic[P, R]):
+    """What ``@tasks.task`` makes of a function: call it as before, or submit it."""
+
+    def __init__(
+        self, function: Callable[P, R], submitter: Submitter, described: Function, policy: Policy, isolation: str,
+        key: str | None = None, owner: str | None = None,
+    ) -> None:  # fmt: skip
+        self.function = function
+        self.name = described.name
+        self.policy = policy
+        self.isolation = isolation
+        self.described = described
+        self.__doc__ = function.__doc__
+        self.__name__ = getattr(function, "__name__", self.name)
+        self.__wrapped__ = function
+        self._submitter = submitter
+        self._key = key
+        self._owner = owner
+        self._signature = _without(inspect.signature(function), described.context_parameter)
+        self._reserve_ms = policy.reserve_ms(0)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it here and now, as if it were no task."""
+        return self.function(*args, **kwargs)
+
+    def submit(self, *args: Any, **kwargs: Any) -> Task:
+        """Submit a call; durable when this returns. Raises ``BadArguments``, ``KeyConflict`` or ``LedgerUnavailable``."""
+        return self._submitter.submit_new(self.new(args, kwargs))
+
+    async def asubmit(self, *args: Any, **kwargs: Any) -> Task:
+        """The same, on an event loop."""
+        return await self._submitter.asubmit_new(self.new(args, kwargs))
+
+    def using(
+        self, *, key: str | None = None, owner: str | None = None, timeout: float | None = None,
+        start_timeout: float | None = None, attempts: int | None = None,
+    ) -> TaskFunction[P, R]:  # fmt: skip
+        """The same task function with an idempotency key, an owner or other limits for what is submitted through it."""
+        changes = {"timeout": timeout, "start_timeout": start_timeout, "attempts": attempts}
+        policy = replace(self.policy, **{name: value for name, value in changes.items() if value is not None})
+        return TaskFunction(
+            self.function, self._submitter, self.described, policy, self.isolation, key or self._key, owner or self._owner
+        )
+
+    def new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
+        """Check the arguments and return what the ledger is to write."""
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise BadArguments(f"{self.name}{self._signature} cannot be called like this: {error}. Nothing was submitted.") from None
+        policy = self.policy
+        return NewTask(
+            self.name, arguments_of(self.name, args, kwargs, self.described.max_result_bytes), ms(policy.start_timeout),
+            ms(policy.timeout), ms(policy.lease), ms(policy.backoff), policy.attempts, self._reserve_ms, self._key, self._owner,
+        )  # fmt: skip
+
+
+def describe(
+    function: Callable[..., Any], *, name: str | None, isolation: str | None, memory_limit: int | None, kill_grace: float,
+    max_result_bytes: int,
+) -> tuple[Function, str]:  # fmt: skip
+    """Check a function that is to be registered; return what isolations must know of it, and its isolation."""
+    if not callable(function):
+        raise BadTaskFunction(f"{function!r} is no function. Use @tasks.task or @tasks.task(timeout=…) on a def or async def.")
+    is_async = inspect.iscoroutinefunction(function)
+    chosen = isolation or ("coroutine" if is_async else "thread")
+    label = getattr(function, "__qualname__", repr(function))
+    if chosen not in ISOLATIONS:
+        raise BadTaskFunction(f"isolation={isolation!r} is unknown for {label}. Use one of {', '.join(ISOLATIONS)}.")
+    if chosen == "coroutine" and not is_async or chosen == "thread" and is_async:
+        kind = "is async: use 'coroutine' or 'process'" if is_async else "is not async: use 'thread' or 'process'"
+        raise BadTaskFunction(f"isolation={chosen!r} does not fit {label}, which {kind}.")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise BadTaskFunction(f"{label} is a generator; a task has one result. Return a list, or report progress through Context.")
+    if chosen == "process":
+        process.check(function)
+    elif memory_limit is not None:
+        raise BadTaskFunction(f"memory_limit for {label} needs isolation='process': threads and coroutines share their memory.")
+    if memory_limit is not None and (not isinstance(memory_limit, int) or memory_limit < 1_048_576):
+        raise BadTaskFunction(f"memory_limit={memory_limit!r} for {label} is too small: give bytes, at least 1048576 (1 MiB).")
+    parameter = _context_parameter(function)
+    return Function(function, name or label, parameter, max_result_bytes, memory_limit, kill_grace), chosen
+
+
+def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int) -> str:
+    """The arguments as JSON text; raise ``BadArguments`` for what JSON cannot hold, saying which."""
+    try:
+        text = _ENCODER.encode({"args": args, "kwargs": kwargs})
+    except (TypeError, ValueError, RecursionError) as error:
+        which = next((key for key, value in [*enumerate(args), *kwargs.items()] if not _encodes(value)), "?")
+        raise BadArguments(
+            f"Argument {which!r} of {name} cannot be kept: {error}. A task may run later in another process, so its arguments "
+            "must be JSON: text, finite numbers, booleans, None, lists, dicts. Nothing was submitted."
+        ) from None
+    if len(text) > limit:
+        raise BadArguments(
+            f"The arguments of {name} are {len(text):,} bytes of JSON, more than the {limit:,} allowed. "
+            "Store the data elsewhere and pass where. Nothing was submitted."
+        )
+    return text
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
+def _encodes(value: Any) -> bool:
+    try:
+        _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _context_parameter(function: Callable[..., Any]) -> str | None:
+    """The parameter annotated ``Context``, if there is one."""
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception:  # an annotation that cannot be resolved is no reason to refuse the function
+        hints = {name: hint for name, hint in getattr(function, "__annotations__", {}).items() if hint in ("Context", Context)}
+    return next((name for name, hint in hints.items() if hint in ("Context", Context) and name != "return"), None)
+
+
+def _without(signature: inspect.Signature, parameter: str | None) -> inspect.Signature:
+    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name != parameter])

@@ -1,0 +1,135 @@
+"""One attempt, from its claim to its verdict: a few small steps, of which the first to decide wins.
+
+    start ─► isolation runs the call ─► ended(outcome)  ┐
+      └────► timer: time is over ─────► give up         ├─► decide ─► ledger.settle(verdict)
+             cancel, shutdown ────────► give up         ┘
+
+Deciding comes before stopping the work: a row settles at its deadline though the work may take
+longer to die, or cannot be stopped at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from settled import verdicts
+from settled.records import Snapshot, Verdict
+from settled.runner.base import Call, Function, Isolation, Work
+from settled.runner.context import Context
+from settled.runner.outcome import Outcome
+from settled.states import Reason, Status
+
+
+class Desk(Protocol):
+    """What an attempt needs of the engine that runs it."""
+
+    def settle(self, verdict: Verdict) -> None:
+        """Have the verdict written; from any thread, returns at once."""
+
+    def now(self) -> int:
+        """The ledger's instant, in milliseconds."""
+
+    def report(self, attempt: Attempt, fraction: float | None, message: str) -> None:
+        """Have progress recorded, when convenient."""
+
+    def left(self, attempt: Attempt) -> None:
+        """The work has really ended, or is left behind: its place is free."""
+
+
+class Attempt:
+    """One running attempt of a task in this process."""
+
+    __slots__ = ("_context", "_desk", "_gone", "_guard", "_overdue_at", "_timer", "_work", "decided", "row")
+
+    def __init__(self, row: Snapshot, desk: Desk) -> None:
+        self.row = row
+        self.decided = False
+        self._desk = desk
+        self._guard = threading.Lock()
+        self._gone = False
+        self._work: Work | None = None
+        self._overdue_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._context: Context | None = None
+
+    def start(self, function: Function, isolation: Isolation) -> None:
+        """Begin on the running loop."""
+        row = self.row
+        timeout = row.timeout_ms / 1000
+        loop = asyncio.get_running_loop()
+        self._context = Context(row.id, row.attempt, row.max_attempts, timeout, self._report)
+        self._overdue_at = time.monotonic() + timeout
+        self._timer = loop.call_later(timeout, self._time_is_over)
+        arguments = json.loads(row.arguments)
+        self._work = isolation.start(Call(function, arguments["args"], arguments["kwargs"], self._context, row.id), self._ended)
+
+    def fail(self, outcome: Outcome) -> None:
+        """End an attempt that could not be started."""
+        self._ended(outcome)
+
+    def give_up(self, reason: Reason, message: str) -> None:
+        """End the attempt now with this reason, and stop the work as far as it can be stopped."""
+        self._decide(Outcome(reason, message=message))
+        self._stop()
+
+    def disown(self) -> None:
+        """Stop the work: its row is settled or another's already, so nothing is written."""
+        with self._guard:
+            self.decided = True
+        self._stop()
+
+    def break_if_stuck(self, after: float) -> None:
+        """From the watchdog's thread: settle what is past its time since the loop could not, and break the work."""
+        if not self._gone and time.monotonic() > self._overdue_at + after and self._work is not None:
+            if not self.decided:
+                self._decide(Outcome(Reason.TIMEOUT, message=self._timeout_message()))
+            self._work.interrupt()
+
+    def _time_is_over(self) -> None:
+        self.give_up(Reason.TIMEOUT, self._timeout_message())
+
+    def _timeout_message(self) -> str:
+        return verdicts.timeout_message(self.row, self._work.where() if self._work else "")
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._decide(outcome)
+        if not self._gone:
+            self._gone = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._desk.left(self)
+
+    def _decide(self, outcome: Outcome) -> None:
+        with self._guard:
+            if self.decided:
+                return
+            self.decided = True
+        self._desk.settle(verdict_of(self.row, outcome, self._desk.now))
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._context is not None:
+            self._context._cancel()
+        if self._work is not None and not self._gone:
+            self._work.give_up()
+
+    def _report(self, fraction: float | None, message: str) -> None:
+        if not self.decided:
+            self._desk.report(self, fraction, message)
+
+
+def verdict_of(row: Snapshot, outcome: Outcome, now: Callable[[], int]) -> Verdict:
+    """The verdict that an outcome means for a row."""
+    if outcome.reason is None:
+        return Verdict(row.id, row.attempt, Status.COMPLETED, outcome.result_data)
+    message = outcome.message or "It failed without a message."
+    return verdicts.of_attempt(
+        row._replace(as_of=now()), outcome.reason, message,
+        error_type=outcome.error_type, traceback=outcome.traceback, retry=outcome.retry,
+    )  # fmt: skip

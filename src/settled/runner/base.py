@@ -1,0 +1,58 @@
+"""One signature for all isolations: start a call, be told once how it ended, give up on it when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from settled.runner.context import Context
+from settled.runner.outcome import Outcome
+
+
+class Function(NamedTuple):
+    """What an isolation must know of a task function."""
+
+    call: Callable[..., Any]
+    name: str
+    context_parameter: str | None
+    max_result_bytes: int
+    memory_limit: int | None = None
+    kill_grace: float = 2.0
+
+
+class Call(NamedTuple):
+    """One attempt's call; the arguments are as JSON gave them back."""
+
+    function: Function
+    args: list[Any]
+    kwargs: dict[str, Any]
+    context: Context
+    task_id: str
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments, with the context where the function asks for it."""
+        name = self.function.context_parameter
+        return self.kwargs if name is None else {**self.kwargs, name: self.context}
+
+
+class Work(Protocol):
+    """A started call."""
+
+    def give_up(self) -> None:
+        """Stop the work as far as it can be stopped; its outcome is decided already. From the event loop's thread."""
+
+    def where(self) -> str:
+        """Where the work is just now, in words, or nothing; from any thread."""
+
+    def interrupt(self) -> None:
+        """Break a call that blocks its thread, as far as it can be broken; from any other thread."""
+
+
+class Isolation(Protocol):
+    """A way to run a call so that its end is known."""
+
+    def start(self, call: Call, ended: Callable[[Outcome], None]) -> Work:
+        """Start on the running event loop. ``ended`` is called on that loop when the work has ended or is left behind."""
+
+    def close(self) -> None:
+        """Let go of threads and processes."""

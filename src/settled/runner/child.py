@@ -1,0 +1,129 @@
+"""The inside of the process isolation: one fresh process runs one call and reports as JSON lines.
+
+Started as ``python -c`` with three descriptors: the job (JSON, read once), the report (JSON lines,
+written) and the lifeline, whose other end the supervisor holds. No pickle crosses any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import json
+import os
+import resource
+import runpy
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from settled.runner.context import Context
+from settled.runner.outcome import completed, raised
+
+
+def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
+    """Run the job and leave; never returns."""
+    _guard(lifeline_fd, keep_closed=(job_fd, report_fd))
+    with os.fdopen(job_fd, encoding="utf-8") as file:
+        job = json.load(file)
+    sys.path[:] = job["sys_path"]
+    report = _Report(report_fd)
+    outcome = _run(job, report)
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    report.send("peak", _peak_bytes())
+    report.send("outcome", list(outcome))
+    os._exit(0)  # threads that the function left behind must not keep the process
+
+
+def _run(job: dict[str, Any], report: _Report) -> Any:
+    context = Context(
+        job["id"], job["attempt"], job["max_attempts"], job["timeout"], lambda *progress: report.send("progress", progress)
+    )
+
+    def terminated(signum: int, frame: object) -> None:
+        context._cancel()
+        raise SystemExit(128 + signum)
+
+    try:
+        signal.signal(signal.SIGTERM, terminated)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        call = _find(job)
+        kwargs = job["kwargs"] | ({job["context_parameter"]: context} if job["context_parameter"] else {})
+        if job["memory_limit"]:
+            _limit_memory(job["memory_limit"])
+        value = call(*job["args"], **kwargs)
+        if inspect.isawaitable(value):
+            value = asyncio.run(_await(value))
+        return completed(value, job["max_result_bytes"])
+    except BaseException as error:
+        return raised(error)
+
+
+async def _await(value: Any) -> Any:
+    return await value
+
+
+def _find(job: dict[str, Any]) -> Callable[..., Any]:
+    """Import the task function anew; a script's own module is run under another name, as multiprocessing does."""
+    if job["module"] == "__main__":
+        found: Any = runpy.run_path(job["main_path"], run_name="__settled__")
+        first, *rest = job["qualname"].split(".")
+        found = found[first]
+    else:
+        found = importlib.import_module(job["module"])
+        rest = job["qualname"].split(".")
+    for name in rest:
+        found = getattr(found, name)
+    return getattr(found, "function", found)  # the decorated name holds a TaskFunction
+
+
+def _limit_memory(limit: int) -> None:
+    # RLIMIT_DATA counts what is really allocated; RLIMIT_AS would also count what is only reserved.
+    # macOS refuses or ignores it; there the supervisor's look at the resident size is all there is.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def _guard(lifeline_fd: int, keep_closed: tuple[int, ...]) -> None:
+    """Fork a watcher that kills this whole process group when the supervisor is gone.
+
+    A process of its own, since a function that never lets go of the interpreter lock would
+    silence a thread, and a signal on the parent's death would spare the grandchildren.
+    """
+    if os.fork() != 0:
+        os.close(lifeline_fd)
+        return
+    for descriptor in (0, 1, 2, *keep_closed):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while os.read(lifeline_fd, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def _peak_bytes() -> int:
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class _Report:
+    """Writes JSON lines to the supervisor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def send(self, kind: str, value: Any) -> None:
+        line = json.dumps([kind, value]).encode() + b"\n"
+        view = memoryview(line)
+        with contextlib.suppress(BrokenPipeError):
+            while view:
+                view = view[os.write(self._descriptor, view) :]

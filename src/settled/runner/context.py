@@ -1,0 +1,44 @@
+"""What a task function may ask for: a parameter annotated ``Context`` gets one."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+
+class Context:
+    """The running attempt, as its task function sees it."""
+
+    __slots__ = ("_cancelled", "_deadline", "_report", "attempt", "id", "max_attempts")
+
+    def __init__(
+        self, task_id: str, attempt: int, max_attempts: int, timeout: float, report: Callable[[float | None, str], None]
+    ) -> None:
+        self.id = task_id
+        self.attempt = attempt
+        self.max_attempts = max_attempts
+        self._deadline = time.monotonic() + timeout
+        self._report = report
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the attempt was given up on (cancelled, timed out, shut down): stop soon, nothing counts any more."""
+        return self._cancelled
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until this attempt's timeout."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def progress(self, fraction: float | None, message: str = "") -> None:
+        """Tell whoever waits how far it is, from 0 to 1 (None: unknown), in a few words; cheap, may be called often."""
+        if fraction is not None:
+            if math.isnan(fraction):
+                raise ValueError("progress(nan) says nothing: give a fraction from 0 to 1, or None when it is unknown.")
+            fraction = min(1.0, max(0.0, float(fraction)))
+        self._report(fraction, str(message))
+
+    def _cancel(self) -> None:
+        self._cancelled = True

@@ -1,0 +1,147 @@
+"""What an attempt came to, made storable before anything is written.
+
+Nothing that a task function returns or raises may make the terminal write fail: the result is
+JSON text by the time it leaves this module, and an exception is plain strings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import pathlib
+import traceback
+import uuid
+from typing import Any, NamedTuple
+
+from settled.errors import PublicError
+from settled.runner.text import shown, storable
+from settled.states import Reason
+
+MESSAGE_LIMIT = 2_000
+TRACEBACK_LIMIT = 20_000
+PUBLIC = "PublicError"
+"""The error type under which a message that is meant for users is stored."""
+
+
+class Outcome(NamedTuple):
+    """How one attempt ended; ``reason`` is None when it completed. Plain strings, so it crosses a pipe as JSON."""
+
+    reason: Reason | None
+    result_data: str | None = None
+    message: str | None = None
+    error_type: str | None = None
+    traceback: str | None = None
+    retry: bool = True
+
+
+def completed(value: Any, limit: int) -> Outcome:
+    """The outcome of returning ``value``: its JSON text of at most ``limit`` bytes, or ``result_rejected``."""
+    if value is None:
+        return Outcome(None, "null")
+    try:
+        text = _ENCODER.encode(value)
+        if "\\u0000" in text or "\\ud" in text:
+            text = _ENCODER.encode(_clean(json.loads(text)))
+    except BaseException as error:  # a property, an iterator or a __str__ of the result may raise anything
+        return _rejected(value, error)
+    if len(text) > limit:
+        return Outcome(
+            Reason.RESULT_REJECTED,
+            message=f"The result is {len(text):,} bytes of JSON, more than the {limit:,} allowed. "
+            "Store it elsewhere (a file, a table) and return where, or raise max_result_bytes.",
+        )
+    return Outcome(None, text)
+
+
+def raised(error: BaseException) -> Outcome:
+    """The outcome of raising ``error``, whatever it is."""
+    try:
+        public = isinstance(error, PublicError)
+        return Outcome(
+            Reason.EXCEPTION,
+            message=shown(_described(error), MESSAGE_LIMIT),
+            error_type=PUBLIC if public else storable(type(error).__name__),
+            traceback=_traceback(error),
+            retry=error.retry if isinstance(error, PublicError) else True,
+        )
+    except BaseException:  # not even describing it is safe, e.g. out of memory
+        return Outcome(Reason.EXCEPTION, message="The task function raised an error that cannot be described.", error_type="Exception")
+
+
+def _jsonable(value: Any) -> Any:
+    """The obvious JSON form of what JSON does not know; ``TypeError`` where there is none."""
+    if hasattr(value, "model_dump"):  # pydantic
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (set, frozenset)):
+        try:
+            return sorted(value)
+        except TypeError:
+            return list(value)
+    if isinstance(value, (uuid.UUID, decimal.Decimal, pathlib.PurePath)):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
+_ENCODER = json.JSONEncoder(default=_jsonable, allow_nan=False, separators=(",", ":"))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(key): _clean(item) for key, item in value.items()}
+    return value
+
+
+def _rejected(value: Any, error: BaseException) -> Outcome:
+    kind = storable(type(value).__name__)
+    why = "it refers to itself" if "Circular" in _text(error) or isinstance(error, RecursionError) else _text(error)
+    if isinstance(value, (bytes, bytearray)):
+        why = "bytes have no JSON form; return text, e.g. base64"
+    return Outcome(
+        Reason.RESULT_REJECTED,
+        message=shown(f"The result, a {kind}, cannot be stored as JSON: {why}. Return what JSON can hold.", MESSAGE_LIMIT),
+        error_type=storable(type(error).__name__),
+    )
+
+
+def _described(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"The task function called sys.exit({_text_of(error.code)})."
+    said = _text(error) or f"{type(error).__name__} was raised without a message."
+    if isinstance(error, BaseExceptionGroup):
+        said += f" [{'; '.join(f'{type(inner).__name__}: {_text(inner)[:200]}' for inner in error.exceptions[:5])}]"
+    if error.__cause__ is not None:
+        said = f"{said[:MESSAGE_LIMIT]} (caused by {type(error.__cause__).__name__}: {_text(error.__cause__)[:500]})"
+    return said
+
+
+def _text(error: BaseException) -> str:
+    return _text_of(error) if not isinstance(error, KeyError) else repr(error.args[0])[:500] if error.args else ""
+
+
+def _text_of(value: object) -> str:
+    try:
+        return str(value)
+    except BaseException as failure:
+        return f"(a {type(value).__name__} whose str() raises {type(failure).__name__})"
+
+
+def _traceback(error: BaseException) -> str | None:
+    try:
+        return shown("".join(traceback.format_exception(error, limit=40)), TRACEBACK_LIMIT)
+    except BaseException:
+        return None

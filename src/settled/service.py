@@ -1,0 +1,171 @@
+"""The life of a ledger in one process: opened on first use, served by a few threads and an engine, let go in order."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from settled.engines.embedded import EmbeddedEngine, Registered
+from settled.errors import LedgerUnavailable
+from settled.follower import follower
+from settled.heartbeat import heartbeat
+from settled.ledger import Ledger
+from settled.periodic import Periodic
+from settled.sweeper import sweeper
+
+START_SECONDS = 30.0
+
+
+class Service:
+    """Opens the ledger, keeps this process's heartbeat, sweeps, follows other processes, and runs the engine."""
+
+    def __init__(self, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int], drain: float) -> None:
+        self.ledger = ledger
+        self.drain_seconds = drain
+        self.closing = False
+        self.engine: EmbeddedEngine | None = None
+        self._functions = functions
+        self._places = places
+        self._threads: list[Periodic] = []
+        self._pid: int | None = None
+        self._guard = threading.RLock()
+        self._background: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
+
+    def ready(self) -> None:
+        """Open the ledger in this process, once; sweep it and follow it from then on."""
+        if self._pid == os.getpid():
+            return
+        with self._guard:
+            if self._pid == os.getpid():
+                return
+            if self._pid is not None:
+                raise LedgerUnavailable(
+                    "The ledger was opened before this process was forked, and a database connection cannot be shared so. "
+                    "Open it after the fork: start Tasks in the worker's own lifespan."
+                )
+            self.ledger.open()
+            self.closing = False
+            self._begin(sweeper(self.ledger), follower(self.ledger))
+            self._pid = os.getpid()
+
+    def enlist(self) -> None:
+        """Make this process a worker with a heartbeat, once."""
+        self.ready()
+        with self._guard:
+            if self.ledger.worker is None:
+                self.ledger.enlist(sorted(self._functions))
+                self._begin(heartbeat(self.ledger))
+
+    async def serve(self, *, run_tasks: bool = True) -> None:
+        """Open, enlist and, if asked, run tasks on the running loop."""
+        if not run_tasks:
+            self.ready()
+            return
+        await asyncio.to_thread(self.enlist)
+        if self.engine is None:
+            engine = EmbeddedEngine(self.ledger, self._functions, self._places)
+            engine.start()
+            self.engine = engine
+
+    def begin_closing(self) -> None:
+        """Take no more work and answer every long poll at once; from the loop's thread."""
+        self.closing = True
+        if self.engine is not None:
+            self.engine.drain()
+        self.ledger.bell.ring_all()
+
+    async def end(self) -> None:
+        """Drain, settle or hand back what is left, and let go of the ledger."""
+        self.begin_closing()
+        engine, self.engine = self.engine, None
+        if engine is not None:
+            await engine.stop(self.drain_seconds)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Stop the threads, give the worker's row back and close."""
+        with self._guard:
+            for thread in self._threads:
+                thread.stop(patience=2.0)
+            self._threads.clear()
+            if self._pid is None:
+                return
+            try:
+                self.ledger.dismiss()
+            except LedgerUnavailable:
+                pass  # the lock is dropped with the process; whoever looks next settles what is left
+            self.ledger.close()
+            self._pid = None
+
+    # -- for scripts, which have no event loop of their own
+
+    def start(self) -> None:
+        """Run the engine on a loop in a background thread, until the script ends."""
+        with self._guard:
+            if self.engine is not None or self._background is not None:
+                return
+            loop = asyncio.new_event_loop()
+            thread = threading.Thread(target=loop.run_forever, name="settled-loop", daemon=True)
+            thread.start()
+            self._background = loop, thread
+        try:
+            asyncio.run_coroutine_threadsafe(self.serve(), loop).result(timeout=START_SECONDS)
+        except BaseException:
+            self._background = None
+            loop.call_soon_threadsafe(loop.stop)
+            raise
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End what ``start`` began; harmless when nothing runs."""
+        with self._guard:
+            background, self._background = self._background, None
+        atexit.unregister(self.stop)
+        if background is None:
+            self.let_go()
+            return
+        loop, thread = background
+        ending = asyncio.run_coroutine_threadsafe(self.end(), loop)
+        try:
+            ending.result(timeout=self.drain_seconds + 30)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(timeout=5)
+
+    @contextmanager
+    def hearing_signals(self) -> Iterator[None]:
+        """Begin to close as soon as the process is told to end, not only after the server's last connection."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.begin_closing)
+            handler = before[signal.Signals(number)]
+            if callable(handler):
+                handler(number, frame)
+            elif handler is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+
+        for number in before:
+            signal.signal(number, hear)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                if signal.getsignal(number) is hear:
+                    signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _begin(self, *threads: Periodic) -> None:
+        for thread in threads:
+            self._threads.append(thread)
+            thread.start()

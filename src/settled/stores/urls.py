@@ -1,0 +1,36 @@
+"""Finds the store that a ledger's URL names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from settled.errors import BadLedgerUrl
+from settled.stores.base import Store
+from settled.stores.sqlite import SQLiteStore
+
+
+def store_of(url: str) -> Store:
+    """Return the store of a URL, not yet opened: ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``."""
+    scheme, separator, rest = str(url).partition("://")
+    if scheme == "sqlite" and separator and rest.startswith("/") and rest != "/" and ":memory:" not in rest:
+        return SQLiteStore(checked(Path(rest[1:]).expanduser()))
+    raise BadLedgerUrl(
+        f"{url!r} names no ledger. Use sqlite:///tasks.db (a file in the working directory) or "
+        "sqlite:////var/lib/app/tasks.db (an absolute path, four slashes). A database in memory cannot keep a promise."
+    )
+
+
+def checked(path: Path) -> Path:
+    """Return the path if a database can be opened or made there; raise ``BadLedgerUrl`` otherwise."""
+    path = path.absolute()
+    folder = path.parent
+    if not folder.is_dir():
+        raise BadLedgerUrl(f"The ledger {path} cannot be made: its folder {folder} does not exist. Make it, or correct the URL.")
+    if path.is_dir():
+        raise BadLedgerUrl(f"The ledger {path} is a folder. Name a file in it.")
+    if not os.access(path if path.exists() else folder, os.W_OK) or not os.access(folder, os.W_OK):
+        raise BadLedgerUrl(
+            f"The ledger {path} is not writable by this user. SQLite writes the file and its folder: check both permissions."
+        )
+    return path

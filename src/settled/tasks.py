@@ -1,0 +1,252 @@
+"""The façade: register task functions, submit them, wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, TypeVar, overload
+
+from settled import guard, waiter
+from settled.engines.embedded import Registered
+from settled.errors import BadInput, BadPolicy, BadTaskFunction, UnknownTaskName
+from settled.function import TaskFunction, arguments_of, describe
+from settled.ledger import Ledger
+from settled.policy import Policy, ms
+from settled.records import Ending, NewTask, Snapshot
+from settled.service import Service
+from settled.stores.urls import store_of
+from settled.task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Tasks:
+    """One ledger and the task functions that run on it.
+
+    url               where the ledger is: ``sqlite:///tasks.db``
+    lease             seconds for which a silent worker is believed alive
+    retention         seconds for which settled tasks are kept
+    concurrency       coroutines that run at once in this process; likewise ``threads`` and
+                      ``processes`` (default: the number of processors)
+    max_result_bytes  the largest result, and the largest arguments, as JSON
+    drain             seconds that running tasks get at shutdown
+    embedded          whether this process runs tasks; if not, ``settled worker`` processes do
+
+    Nothing is opened before the first use.
+    """
+
+    def __init__(
+        self, url: str, *, lease: float = 30.0, retention: float = 7 * 86_400.0, concurrency: int = 100, threads: int = 32,
+        processes: int | None = None, max_result_bytes: int = 1_048_576, drain: float = 10.0, embedded: bool = True,
+    ) -> None:  # fmt: skip
+        Policy(lease=lease)
+        places = {"coroutine": concurrency, "thread": threads, "process": processes or os.cpu_count() or 1}
+        _check_numbers(retention=retention, max_result_bytes=max_result_bytes, **places)
+        if drain < 0:
+            raise BadPolicy(f"drain={drain!r} is not possible: give the seconds that running tasks get at shutdown, 0 or more.")
+        self.url = url
+        self.embedded = embedded
+        self.functions: dict[str, TaskFunction[Any, Any]] = {}
+        self._registered: dict[str, Registered] = {}
+        self._lease = lease
+        self._max_result_bytes = max_result_bytes
+        self._service = Service(Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain)
+
+    # -- registering
+
+    @overload
+    def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+    @overload
+    def task(
+        self, *, name: str | None = None, timeout: float = 600.0, start_timeout: float = 600.0, attempts: int = 1,
+        backoff: float = 1.0, isolation: str | None = None, memory_limit: int | None = None, kill_grace: float = 2.0,
+    ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
+    def task(
+        self, function: Callable[P, R] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
+        start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
+        memory_limit: int | None = None, kill_grace: float = 2.0,
+    ) -> Any:  # fmt: skip
+        """Register a function. Times in seconds, ``memory_limit`` in bytes.
+
+        ``async def`` runs on the event loop, ``def`` in a thread; ``isolation="process"`` runs
+        either in a process of its own, which can be killed and may have a ``memory_limit``.
+        Raises ``BadTaskFunction`` or ``BadPolicy``.
+        """
+
+        def register(function: Callable[P, R]) -> TaskFunction[P, R]:
+            described, chosen = describe(
+                function, name=name, isolation=isolation, memory_limit=memory_limit, kill_grace=kill_grace,
+                max_result_bytes=self._max_result_bytes,
+            )  # fmt: skip
+            # The next attempt must not start before the one that was given up on has been killed.
+            pause = max(backoff, kill_grace + 0.5) if chosen == "process" and attempts > 1 else backoff
+            policy = Policy(timeout, start_timeout, attempts, pause, self._lease)
+            if described.name in self.functions:
+                raise BadTaskFunction(f"Two task functions are named {described.name!r}. Give one of them another name=….")
+            made = TaskFunction(function, self, described, policy, chosen)
+            self.functions[described.name] = made
+            self._registered[described.name] = Registered(described, chosen)
+            return made
+
+        return register if function is None else register(function)
+
+    # -- submitting
+
+    def submit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
+        """Submit by name; raise ``UnknownTaskName`` if nothing is registered under it."""
+        return self._function(name).submit(*args, **kwargs)
+
+    async def asubmit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
+        """The same, on an event loop."""
+        return await self._function(name).asubmit(*args, **kwargs)
+
+    def submit_new(self, new: NewTask) -> Task:
+        """Create a task that is made already; ``TaskFunction.submit`` does this."""
+        self._running()
+        engine = self._service.engine
+        if engine is not None:
+            new = engine.before_insert(new)
+        try:
+            row, created = self.ledger.add(new)
+        except BaseException:
+            if engine is not None:
+                engine.not_inserted(new)
+            raise
+        if engine is not None:
+            engine.inserted(new, row, created)
+        return Task(self.ledger, row)
+
+    async def asubmit_new(self, new: NewTask) -> Task:
+        """The same, on an event loop."""
+        if self._service.engine is None:
+            await asyncio.to_thread(self._running)
+        engine = self._service.engine
+        if engine is None:
+            return Task(self.ledger, (await self.ledger.aadd(new))[0])
+        new = engine.before_insert(new)
+        # Shielded: a caller that is cancelled here must not leave a claimed row that nobody runs.
+        return await asyncio.shield(self._add(engine, new))
+
+    async def _add(self, engine: Any, new: NewTask) -> Task:
+        try:
+            row, created = await self.ledger.aadd(new)
+        except BaseException:
+            engine.not_inserted(new)
+            raise
+        engine.inserted(new, row, created)
+        return Task(self.ledger, row)
+
+    # -- looking and waiting
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, opened."""
+        self._service.ready()
+        return self._service.ledger
+
+    def get(self, task_id: str) -> Snapshot:
+        """The task as it stands; raises ``BadTaskId``, ``TaskNotFound``, ``TaskPruned`` or ``LedgerUnavailable``."""
+        return self.ledger.get(task_id)
+
+    async def aget(self, task_id: str) -> Snapshot:
+        """The same, on an event loop."""
+        return await self.ledger.aget(task_id)
+
+    def task_of(self, task_id: str) -> Task:
+        """The handle of a task that was submitted elsewhere."""
+        return Task(self.ledger, self.get(task_id))
+
+    def wait(self, task_id: str, timeout: float | None = None) -> Ending:
+        """Wait until the task settles; always ends, an unknown id too."""
+        return waiter.wait(self.ledger, task_id, timeout)
+
+    async def await_(self, task_id: str, timeout: float | None = None) -> Ending:
+        """The same, on an event loop."""
+        return await waiter.await_(self.ledger, task_id, timeout)
+
+    async def changed(self, task_id: str, timeout: float) -> Snapshot:
+        """The task at its next change, or as it is after ``timeout`` seconds or when this process is shutting down."""
+        return await waiter.changed(self.ledger, task_id, 0 if self._service.closing else timeout)
+
+    # -- a person's hand
+
+    def cancel(self, task_id: str) -> Snapshot:
+        """Settle an open task as failed / cancelled; raise ``NotAllowed`` if it has settled already."""
+        return self.ledger.cancel(task_id)
+
+    def retry(self, task_id: str) -> Task:
+        """Submit a settled task's call again as a new task; the same new one, however often it is asked."""
+        return self.submit_new(self.ledger.again(self.get(task_id)))
+
+    # -- the safe runner, for code that is not a registered function
+
+    def create(
+        self, name: str, *, timeout: float = 600.0, start_timeout: float = 600.0, key: str | None = None, owner: str | None = None
+    ) -> Task:
+        """Create a task that no engine runs: your own code runs it, under ``settling``, ``run`` or ``guard``."""
+        if name in self.functions:
+            raise BadInput(f"{name!r} is a registered task function; submit it, or choose another name.")
+        policy = Policy(timeout, start_timeout, lease=self._lease)
+        arguments = arguments_of(name, (), {}, self._max_result_bytes)
+        new = NewTask(
+            name, arguments, ms(start_timeout), ms(timeout), ms(self._lease), ms(policy.backoff), 1, policy.reserve_ms(0), key, owner
+        )
+        return Task(self.ledger, self.ledger.add(new)[0])
+
+    def settling(self, task: Task | str) -> guard.Settling:
+        """``with`` or ``async with``: run the block as the task's attempt, so that the task settles with it."""
+        self._service.enlist()
+        return guard.Settling(self.ledger, _id(task), self._max_result_bytes)
+
+    def run(self, task: Task | str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Ending:
+        """Call a function as the task's attempt; its exception is settled, not raised."""
+        return guard.run(self.settling(task), function, *args, **kwargs)
+
+    async def guard(self, task: Task | str, awaitable: Any) -> Ending:
+        """Await something as the task's attempt; its exception is settled, not raised."""
+        return await guard.await_(await asyncio.to_thread(self.settling, task), awaitable)
+
+    # -- life
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
+        """Serve while an ASGI application lives: ``FastAPI(lifespan=tasks.lifespan)``."""
+        await self._service.serve(run_tasks=self.embedded)
+        try:
+            with self._service.hearing_signals():
+                yield
+        finally:
+            await self._service.end()
+
+    def start(self) -> None:
+        """Run tasks in the background of a script; the first submit does this by itself."""
+        self._service.start()
+
+    def stop(self) -> None:
+        """Drain and close; a script does this by itself when it ends."""
+        self._service.stop()
+
+    def _running(self) -> None:
+        if self.embedded and self._service.engine is None and not self._service.closing:
+            self._service.start()
+        else:
+            self._service.ready()
+
+    def _function(self, name: str) -> TaskFunction[Any, Any]:
+        if name not in self.functions:
+            known = ", ".join(sorted(self.functions)) or "none"
+            raise UnknownTaskName(f"No task function is named {name!r}; registered here: {known}. Nothing was submitted.")
+        return self.functions[name]
+
+
+def _id(task: Task | str) -> str:
+    return task if isinstance(task, str) else task.id
+
+
+def _check_numbers(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            raise BadPolicy(f"{name}={value!r} is not possible: give a finite number above 0.")

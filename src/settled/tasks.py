@@ -51,6 +51,7 @@ class Tasks:
         self.embedded = embedded
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
         self._registered: dict[str, Registered] = {}
+        self._places = places
         self._lease = lease
         self._max_result_bytes = max_result_bytes
         self._service = Service(Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain)
@@ -109,35 +110,14 @@ class Tasks:
         engine = self._service.engine
         if engine is not None:
             new = engine.before_insert(new)
-        try:
-            row, created = self.ledger.add(new)
-        except BaseException:
-            if engine is not None:
-                engine.not_inserted(new)
-            raise
-        if engine is not None:
-            engine.inserted(new, row, created)
-        return Task(self.ledger, row)
+        return Task(self.ledger, self.ledger.add(new)[0])
 
     async def asubmit_new(self, new: NewTask) -> Task:
         """The same, on an event loop."""
         if self._service.engine is None:
             await asyncio.to_thread(self._running)
-        engine = self._service.engine
-        if engine is None:
-            return Task(self.ledger, (await self.ledger.aadd(new))[0])
-        new = engine.before_insert(new)
-        # Shielded: a caller that is cancelled here must not leave a claimed row that nobody runs.
-        return await asyncio.shield(self._add(engine, new))
-
-    async def _add(self, engine: Any, new: NewTask) -> Task:
-        try:
-            row, created = await self.ledger.aadd(new)
-        except BaseException:
-            engine.not_inserted(new)
-            raise
-        engine.inserted(new, row, created)
-        return Task(self.ledger, row)
+        engine, ledger = self._service.engine, self.ledger
+        return Task(ledger, (await ledger.aadd(new if engine is None else engine.before_insert(new)))[0])
 
     # -- looking and waiting
 
@@ -214,7 +194,24 @@ class Tasks:
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
         """Serve while an ASGI application lives: ``FastAPI(lifespan=tasks.lifespan)``."""
-        await self._service.serve(run_tasks=self.embedded)
+        async with self._serving(run_tasks=self.embedded):
+            yield
+
+    @asynccontextmanager
+    async def working(
+        self, *, concurrency: int | None = None, threads: int | None = None, processes: int | None = None, drain: float | None = None
+    ) -> AsyncIterator[None]:
+        """Run tasks while the block lasts, with ``embedded=False`` too: ``settled worker`` is this. The limits replace ``Tasks``'s."""
+        given = {"coroutine": concurrency, "thread": threads, "process": processes}
+        self._places.update({isolation: number for isolation, number in given.items() if number is not None})
+        if drain is not None:
+            self._service.drain_seconds = drain
+        async with self._serving(run_tasks=True):
+            yield
+
+    @asynccontextmanager
+    async def _serving(self, *, run_tasks: bool) -> AsyncIterator[None]:
+        await self._service.serve(run_tasks=run_tasks)
         try:
             with self._service.hearing_signals():
                 yield

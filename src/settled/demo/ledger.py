@@ -1,0 +1,19 @@
+"""Where the demo keeps its tasks: one SQLite file, and the two sets of task functions that share it."""
+
+from __future__ import annotations
+
+import os
+
+from settled import Tasks
+
+VARIABLE = "SETTLED_DEMO_LEDGER"
+URL = os.environ.get(VARIABLE, "sqlite:///settled-demo.db")
+
+# A lease of two seconds, so that a frozen worker is given up on before one's eyes; 30 are usual.
+LEASE = 2.0
+
+tasks = Tasks(URL, lease=LEASE, processes=4, drain=2.0)
+"""Run by the server itself, in its event loop, its threads and its child processes."""
+
+for_workers = Tasks(URL, lease=LEASE, embedded=False, drain=1.0)
+"""Only submitted by the server; run by ``settled worker settled.demo.functions:for_workers``."""

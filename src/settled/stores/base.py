@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from settled.errors import SettledError
-from settled.records import NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 
 EXPIRY_MARGIN_MS = 250
 """How long after an attempt's timeout the ledger waits for its runner to say so itself."""
@@ -74,8 +74,19 @@ class Pulse(NamedTuple):
     now: int
 
 
+class Backlog(NamedTuple):
+    """The pending tasks of one name that are due: how many, and since when the oldest is."""
+
+    name: str
+    count: int
+    due_at: int
+
+
 class Store(Protocol):
     """One database, for one process; reads may come from any thread, writes from one at a time."""
+
+    def exists(self) -> bool:
+        """Whether there is a ledger to open; never makes one."""
 
     def open(self) -> None:
         """Connect, migrate and anchor the clock; raise ``BadLedgerUrl``, ``LedgerTooNew`` or ``LedgerUnavailable``."""
@@ -155,6 +166,15 @@ class Store(Protocol):
 
     def counts(self) -> dict[tuple[str, str | None], int]:
         """How many tasks there are of each (status, reason)."""
+
+    def backlog(self) -> list[Backlog]:
+        """What waits to be picked up, by name."""
+
+    def prunable(self, age_ms: int, limit: int) -> int:
+        """How many settled tasks ``prune`` would delete, counted up to ``limit``."""
+
+    def diagnose(self, *, deep: bool) -> list[Finding]:
+        """Check what is the store's own: its settings, its protections, its files; ``deep`` reads all of it."""
 
     # Liveness that the store itself can tell, sooner than a lease.
     def hold(self, worker: str) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 from settled.clock import Clock, SystemClock
 from settled.errors import LedgerUnavailable
 from settled.ids import new_id
-from settled.records import NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
-from settled.stores import queries, sqlite_open
-from settled.stores.base import EXPIRY_MARGIN_MS, Beat, Claim, Loss, Progress, Prune, Pulse, RowRefused
+from settled.stores import queries, sqlite_check, sqlite_open
+from settled.stores.base import EXPIRY_MARGIN_MS, Backlog, Beat, Claim, Loss, Progress, Prune, Pulse, RowRefused
 from settled.stores.liveness import LockFolder
 from settled.stores.sqlite_errors import translate
 
@@ -45,6 +45,10 @@ class SQLiteStore:
         self._closed = True
 
     # -- life
+
+    def exists(self) -> bool:
+        with translate(self.path):
+            return sqlite_open.is_ledger(self.path)
 
     def open(self) -> None:
         self._closed = False
@@ -196,6 +200,17 @@ class SQLiteStore:
 
     def counts(self) -> dict[tuple[str, str | None], int]:
         return {(status, reason): count for status, reason, count in self._query(SQL["counts"])}
+
+    def backlog(self) -> list[Backlog]:
+        return [Backlog(*row) for row in self._query(SQL["backlog"], (self.now(),))]
+
+    def prunable(self, age_ms: int, limit: int) -> int:
+        before = self.now() - age_ms
+        return int(self._query(SQL["prunable"], (new_id(before), before, limit))[0][0])
+
+    def diagnose(self, *, deep: bool) -> list[Finding]:
+        with translate(self.path):
+            return sqlite_check.findings(self._reader(), self.path, SQL, deep=deep)
 
     # -- liveness
 

@@ -27,6 +27,28 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
+def is_ledger(path: Path) -> bool:
+    """Whether the file is there and has a ledger's tables; makes nothing."""
+    if not path.exists():
+        return False
+    connection = connect(path, create=False)
+    try:
+        return "task_ledger" in _tables(connection)
+    finally:
+        connection.close()
+
+
+def expected_schema(sql: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Return (kind, name, text) of every table, index and trigger that the migrations make."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for _, statements in queries.migrations("sqlite"):
+            connection.executescript(statements)
+        return connection.execute(sql["schema"]).fetchall()
+    finally:
+        connection.close()
+
+
 def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> None:
     """Bring the tables to this version, under the write lock; raise for what is not ours or is newer."""
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
@@ -83,7 +105,7 @@ def anchor(connection: sqlite3.Connection, clock: Clock, sql: dict[str, str]) ->
 
 
 def _version(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> int:
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = _tables(connection)
     if "task_ledger" in tables:
         return int(connection.execute(sql["read_ledger"]).fetchone()[0])
     if "task_results" in tables:
@@ -92,6 +114,10 @@ def _version(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) ->
             "Rename it, or give the ledger a file of its own."
         )
     return 0
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def _split(statements: str) -> list[str]:

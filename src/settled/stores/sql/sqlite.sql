@@ -99,6 +99,20 @@ SELECT status, reason, count(*) FROM task_results GROUP BY status, reason;
 -- name: past_bound
 SELECT {task} FROM task_results WHERE status IN ('pending', 'running') AND settles_at <= ? LIMIT 100;
 
+-- name: backlog
+-- What is due and nobody has picked up, by name.
+SELECT name, count(*), min(due_at) FROM task_results WHERE status = 'pending' AND due_at <= ? GROUP BY name;
+
+-- name: prunable
+-- What prune would delete, counted up to a limit.
+SELECT count(*) FROM (
+    SELECT 1 FROM task_results WHERE id < ? AND status IN ('completed', 'failed') AND finished_at < ? LIMIT ?);
+
+-- name: schema
+-- What a migration made, to be compared with what is there; the file may hold other people's tables too.
+SELECT type, name, sql FROM sqlite_master
+WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_ledger');
+
 -- name: prune
 -- By id, which carries the creation time; a task that settled late is kept for its full retention.
 DELETE FROM task_results WHERE rowid IN (

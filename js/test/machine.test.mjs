@@ -94,7 +94,7 @@ test("a server that changes without end is asked four times a second at most", (
 });
 
 test("beside three held requests a wait polls, and a crowd polls more slowly", () => {
-  const { state, action } = after([0, answer(open(600, { retry_after: 1 })), { held: 3, crowd: 40 }]);
+  const { state, action } = after([0, answer(open(600, { retry_after: 1 })), { held: 3, crowd: 120 }]);
   assert.equal(action.do, "sleep");
   assert.equal(Math.round(state.due), 4_400);
 });

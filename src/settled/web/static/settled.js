@@ -48,6 +48,7 @@ const SLOWEST = 30_000; // no retry_after, however absurd, puts a look off for l
 const TICK = 5_000; //     how often the clocks are compared, to notice a sleep
 const SKEW = 2_000; //     clocks that differ by more have slept, or have been set
 const HELD = 3; //         how many requests of one page are held at once: browsers have six connections for a site
+const CROWD = 30; //       of so many waits on a page each polls as often as it may; of more, the less often
 const SPARES = 5; //       how often in all a verdict is put off for a fresh look, so that nothing does so for ever
 
 const signedOut = "you are probably signed out. Sign in, then look again.";
@@ -165,7 +166,7 @@ class Step {
     if (s.holds !== false && this.hold) return this.next(Math.max(0, 250 - took));
     const asked = seconds(s.task?.retry_after) ?? Math.min(1_000 * 1.5 ** s.polls, 5_000);
     s.polls += 1;
-    return this.next(clamp(asked, 500, SLOWEST) * (1 + at.random / 5) * Math.max(1, at.crowd / 10));
+    return this.next(clamp(asked, 500, SLOWEST) * (1 + at.random / 5) * Math.max(1, at.crowd / CROWD));
   }
 
   /**

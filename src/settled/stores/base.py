@@ -78,7 +78,7 @@ class Backlog(NamedTuple):
     """The pending tasks of one name that are due: how many, and since when the oldest is."""
 
     name: str
-    count: int
+    waiting: int
     due_at: int
 
 

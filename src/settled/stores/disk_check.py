@@ -64,7 +64,7 @@ def _file_system(path: Path) -> Finding:
     if NETWORK.match(kind):
         return Finding(
             "warning", "file system",
-            f"{path} lies on {kind}, a network file system: SQLite's write-ahead log works on one machine only. Use a local disk.",
+            f"{path} lies on {kind}, a network file system, not safe for SQLite's write-ahead log. Use a local disk.",
         )  # fmt: skip
     if kind in MEMORY:
         return Finding(

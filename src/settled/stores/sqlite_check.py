@@ -27,7 +27,7 @@ def _durability(connection: sqlite3.Connection) -> Finding:
     return Finding(
         "broken",
         "durability",
-        f"{said}, where wal and FULL are needed: a power cut may lose tasks. Another program changed it; find out which.",
+        f"{said}, where wal and FULL are needed: a power cut may lose tasks. Find out what changed it.",
     )
 
 
@@ -66,7 +66,7 @@ def _sizes(path: Path) -> Finding:
         return Finding(
             "warning",
             "size",
-            f"{said} Some reader keeps the log from being folded in: a backup, or a shell with an open transaction. End it.",
+            f"{said} A reader keeps it from being folded in: a backup, or a shell with an open transaction.",
         )
     return Finding("ok", "size", said)
 

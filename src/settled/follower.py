@@ -1,4 +1,7 @@
-"""Hears what other processes changed: one query a tick for everything that anybody here waits for."""
+"""Hears what other processes changed: one query a tick for everything that anybody here waits for.
+
+Tasks that run in this process are left out: their changes are rung by the commit itself.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,23 @@ TICK = 0.1
 def follower(ledger: Ledger) -> Periodic:
     """Return the follower of a ledger, not yet started; it rings the bell for rows that have changed."""
     version = -1
-    known: dict[str, tuple[object, ...]] = {}
+    known: dict[str, object] = {}
 
     def step() -> float:
         nonlocal version, known
-        watched = ledger.bell.watched()
+        watched = [task_id for task_id in ledger.bell.watched() if task_id not in ledger.here]
         if not watched:
             known = {}
             return TICK
         newest = ledger.store.version()
-        fresh = [task_id for task_id in watched if task_id not in known]
-        if newest == version and not fresh:
+        if newest == version and all(task_id in known for task_id in watched):
             return TICK
         version = newest
-        now = {row.id: (row.status, row.attempt, row.progress, row.progress_message) for row in ledger.store.read(watched)}
-        # A row seen for the first time may have changed before it was looked at: its waiter reads again.
-        ledger.bell.ring(task_id for task_id in watched if now.get(task_id) != known.get(task_id))
-        known = {task_id: now.get(task_id, ()) for task_id in watched}
+        marks = ledger.store.marks(watched)
+        # One seen for the first time may have changed before it was looked at: its waiter reads again.
+        changed = [task_id for task_id in watched if task_id not in known or marks.get(task_id) != known[task_id]]
+        known = {task_id: marks.get(task_id) for task_id in watched}
+        ledger.bell.ring(changed)
         return TICK
 
     return Periodic("settled-follower", step)

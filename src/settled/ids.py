@@ -11,15 +11,23 @@ import re
 
 from settled.errors import BadTaskId
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _SHAPE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 
 
 def new_id(now_ms: int) -> str:
     """Return a fresh id for the instant ``now_ms`` (milliseconds since the Unix epoch)."""
-    noise = int.from_bytes(os.urandom(10), "big")
-    value = (now_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (noise >> 68) << 64 | 0b10 << 62 | noise & 0x3FFFFFFFFFFFFFFF
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return new_ids(now_ms, 1)[0]
+
+
+def new_ids(now_ms: int, count: int) -> list[str]:
+    """Return ``count`` fresh ids for one instant."""
+    stamp = f"{now_ms & 0xFFFFFFFFFFFF:012x}"
+    noise = os.urandom(10 * count).hex()
+    head = f"{stamp[:8]}-{stamp[8:]}-7"
+    return [
+        f"{head}{n[:3]}-{_VARIANT[n[3]]}{n[4:7]}-{n[7:19]}" for n in (noise[start : start + 20] for start in range(0, 20 * count, 20))
+    ]
 
 
 def created_ms(task_id: str) -> int:

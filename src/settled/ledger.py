@@ -12,7 +12,7 @@ import json
 import os
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -45,7 +45,11 @@ class Ledger:
         self.lease = lease
         self.retention = retention
         self.worker: str | None = None
-        self._writer = Writer(store, self._committed)
+        self.here: dict[str, Snapshot] = {}
+        """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
+        self.inserted: Callable[[Sequence[tuple[NewTask, Snapshot, bool]]], None] = lambda rows: None
+        self.not_inserted: Callable[[NewTask], None] = lambda new: None
+        self._writer = Writer(store, self._committed, self._failed)
         self._names = "[]"
 
     def open(self) -> None:
@@ -286,14 +290,38 @@ class Ledger:
         except LedgerUnavailable:
             return []
 
-    def _committed(self, verb: str, payloads: Sequence[Any], results: Sequence[Any]) -> None:
-        """After each commit of this process, wake who waits for what it changed."""
+    def _committed(self, verb: str, payloads: Sequence[Any], results: Sequence[Any], now: int) -> None:
+        """After each commit of this process: keep count of what runs here, wake who waits for what changed."""
         if verb == "settle":
-            self.bell.ring(verdict.id for verdict, won in zip(payloads, results, strict=True) if won)
+            self._ended([verdict for verdict, won in zip(payloads, results, strict=True) if won], now)
+        elif verb == "insert":
+            rows = [(new, *result) for new, result in zip(payloads, results, strict=True)]
+            self.here.update((row.id, row) for new, row, created in rows if created and new.worker is not None)
+            self.inserted(rows)
+        elif verb == "claim":
+            rows = [row for claimed in results for row in claimed]
+            self.here.update((row.id, row) for row in rows)
+            self.bell.ring(row.id for row in rows)
         elif verb == "progress":
             self.bell.ring(progress.id for progress in payloads)
-        elif verb == "claim":
-            self.bell.ring(row.id for rows in results for row in rows)
+
+    def _ended(self, verdicts_won: Sequence[Verdict], now: int) -> None:
+        news = {}
+        for verdict in verdicts_won:
+            self.here.pop(verdict.id, None)
+            snapshot = verdicts.final(verdict, now)
+            if snapshot is not None:
+                news[verdict.id] = snapshot
+        self.bell.ring([verdict.id for verdict in verdicts_won], news)
+
+    def disown(self, task_id: str) -> None:
+        """Note that a task claimed here was ended or taken by another process."""
+        self.here.pop(task_id, None)
+        self.bell.ring([task_id])
+
+    def _failed(self, verb: str, payload: Any) -> None:
+        if verb == "insert":
+            self.not_inserted(payload)
 
 
 def _same(new: NewTask, row: Snapshot, created: bool) -> tuple[Snapshot, bool]:

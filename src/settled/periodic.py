@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from settled.errors import LedgerUnavailable
 
 log = logging.getLogger("settled")
 AFTER_AN_ERROR = 1.0
+REPEAT_A_WARNING = 60.0
+"""Seconds for which the trouble of a database that is away is not logged again."""
 
 
 class Periodic:
@@ -19,6 +22,7 @@ class Periodic:
         self._step = step
         self._wake = threading.Event()
         self._stopped = False
+        self._silent_until = 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -41,7 +45,9 @@ class Periodic:
             try:
                 pause = self._step()
             except LedgerUnavailable as error:
-                log.warning("%s: %s", self._thread.name, error)
+                if time.monotonic() >= self._silent_until:
+                    log.warning("%s: %s", self._thread.name, error)
+                    self._silent_until = time.monotonic() + REPEAT_A_WARNING
                 pause = AFTER_AN_ERROR
             except Exception:
                 log.exception("%s failed; it goes on", self._thread.name)

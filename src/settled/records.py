@@ -99,6 +99,7 @@ class Verdict(NamedTuple):
     due_at: int = 0  # for another attempt: not before, and to be started by
     deadline_at: int = 0
     expiry: bool = False  # written because it was overdue: the only kind that counts past settles_at
+    row: Snapshot | None = None  # what it was formed on, for those who wait in this process
 
 
 class WorkerRow(NamedTuple):

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,9 +18,12 @@ from settled.follower import follower
 from settled.heartbeat import heartbeat
 from settled.ledger import Ledger
 from settled.periodic import Periodic
+from settled.runner.coroutine import Broken
 from settled.sweeper import sweeper
 
 START_SECONDS = 30.0
+STOP_SECONDS = 8.0
+"""Beyond the drain, what a script waits for its background loop when it ends."""
 
 
 class Service:
@@ -98,6 +102,7 @@ class Service:
                 return
             try:
                 self.ledger.dismiss()
+                self.ledger.expire()
             except LedgerUnavailable:
                 pass  # the lock is dropped with the process; whoever looks next settles what is left
             self.ledger.close()
@@ -111,7 +116,7 @@ class Service:
             if self.engine is not None or self._background is not None:
                 return
             loop = asyncio.new_event_loop()
-            thread = threading.Thread(target=loop.run_forever, name="settled-loop", daemon=True)
+            thread = threading.Thread(target=_run, args=(loop,), name="settled-loop", daemon=True)
             thread.start()
             self._background = loop, thread
         try:
@@ -133,7 +138,9 @@ class Service:
         loop, thread = background
         ending = asyncio.run_coroutine_threadsafe(self.end(), loop)
         try:
-            ending.result(timeout=self.drain_seconds + 30)
+            ending.result(timeout=self.drain_seconds + STOP_SECONDS)
+        except FutureTimeout:  # a task holds the loop in a call that cannot be broken: its row is settled as lost
+            self.let_go()
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(timeout=5)
@@ -169,3 +176,13 @@ class Service:
         for thread in threads:
             self._threads.append(thread)
             thread.start()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a background loop until it is stopped; an exception meant for a task that held it does not end it."""
+    while True:
+        try:
+            loop.run_forever()
+            return
+        except Broken:
+            continue

@@ -110,35 +110,14 @@ class Tasks:
         engine = self._service.engine
         if engine is not None:
             new = engine.before_insert(new)
-        try:
-            row, created = self.ledger.add(new)
-        except BaseException:
-            if engine is not None:
-                engine.not_inserted(new)
-            raise
-        if engine is not None:
-            engine.inserted(new, row, created)
-        return Task(self.ledger, row)
+        return Task(self.ledger, self.ledger.add(new)[0])
 
     async def asubmit_new(self, new: NewTask) -> Task:
         """The same, on an event loop."""
         if self._service.engine is None:
             await asyncio.to_thread(self._running)
-        engine = self._service.engine
-        if engine is None:
-            return Task(self.ledger, (await self.ledger.aadd(new))[0])
-        new = engine.before_insert(new)
-        # Shielded: a caller that is cancelled here must not leave a claimed row that nobody runs.
-        return await asyncio.shield(self._add(engine, new))
-
-    async def _add(self, engine: Any, new: NewTask) -> Task:
-        try:
-            row, created = await self.ledger.aadd(new)
-        except BaseException:
-            engine.not_inserted(new)
-            raise
-        engine.inserted(new, row, created)
-        return Task(self.ledger, row)
+        engine, ledger = self._service.engine, self.ledger
+        return Task(ledger, (await ledger.aadd(new if engine is None else engine.before_insert(new)))[0])
 
     # -- looking and waiting
 
@@ -168,9 +147,9 @@ class Tasks:
         """The same, on an event loop."""
         return await waiter.await_(self.ledger, task_id, timeout)
 
-    async def changed(self, task_id: str, timeout: float) -> Snapshot:
-        """The task at its next change, or as it is after ``timeout`` seconds or when this process is shutting down."""
-        return await waiter.changed(self.ledger, task_id, 0 if self._service.closing else timeout)
+    async def changed(self, task_id: str, timeout: float, since: Snapshot | None = None) -> Snapshot:
+        """The task at its next change (counted from ``since``), or as it is after ``timeout`` seconds or when this process closes."""
+        return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
 
     # -- a person's hand
 

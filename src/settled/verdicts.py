@@ -23,10 +23,10 @@ def of_attempt(
     if again:
         return Verdict(
             row.id, row.attempt, Status.PENDING, None, None, f"{reason}: {message}", error_type, traceback, row.status,
-            due_at, start_by, expiry,
+            due_at, start_by, expiry, row,
         )  # fmt: skip
     return Verdict(
-        row.id, row.attempt, Status.FAILED, None, reason, message, error_type, traceback, row.status, expiry=expiry
+        row.id, row.attempt, Status.FAILED, None, reason, message, error_type, traceback, row.status, expiry=expiry, row=row
     )
 
 
@@ -45,6 +45,17 @@ def applied(row: Snapshot, verdict: Verdict) -> Snapshot:
     return row._replace(
         status=verdict.status, reason=verdict.reason, error_message=verdict.error_message, finished_at=row.settles_at
     )
+
+
+def final(verdict: Verdict, now: int) -> Snapshot | None:
+    """The snapshot that a terminal verdict leaves once it is written; None for another attempt."""
+    row = verdict.row
+    if row is None or verdict.status is Status.PENDING:
+        return None
+    return row._replace(
+        status=verdict.status, result_data=verdict.result_data, reason=verdict.reason, error_message=verdict.error_message,
+        error_type=verdict.error_type, traceback=verdict.traceback, finished_at=now, as_of=now,
+    )  # fmt: skip
 
 
 def timeout_message(row: Snapshot, detail: str = "") -> str:

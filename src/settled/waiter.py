@@ -8,10 +8,12 @@ an event loop.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Generator
 from typing import Final
 
+from settled.bell import Ear
 from settled.errors import BadTaskId, LedgerUnavailable, SettledError, TaskNotFound
 from settled.ledger import Ledger
 from settled.records import Ending, Snapshot, ending_of
@@ -65,64 +67,88 @@ def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
     """Wait in a thread until the task settles; ``timeout`` (seconds) makes it end as ``aborted`` sooner."""
     machine = waiting(timeout, time.monotonic)
     answer: Seen | None = None
-    with ledger.bell.listen_in_thread(task_id) as ear:
+    with ledger.bell.listen(task_id) as ear:
+        assert isinstance(ear.event, threading.Event)
         while True:
             try:
                 pause = machine.send(answer)
             except StopIteration as stop:
                 return _ending(stop)
-            answer = None
-            if pause is None:
-                ear.clear()
-                try:
-                    answer = ledger.get(task_id)
-                except SettledError as error:
-                    answer = error
+            if pause is not LOOK:
+                ear.event.wait(pause)
+                answer = None
             else:
-                ear.wait(pause)
+                ear.event.clear()
+                answer = _known(ledger, task_id, ear) or _seen(ledger.get, task_id)
 
 
 async def await_(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
     """The same on an event loop."""
     machine = waiting(timeout, time.monotonic)
     answer: Seen | None = None
-    with ledger.bell.listen(task_id) as ear:
+    with ledger.bell.listen(task_id, asyncio.get_running_loop()) as ear:
         while True:
             try:
                 pause = machine.send(answer)
             except StopIteration as stop:
                 return _ending(stop)
-            answer = None
-            if pause is None:
-                ear.clear()
-                try:
-                    answer = await ledger.aget(task_id)
-                except SettledError as error:
-                    answer = error
-            else:
+            if pause is not LOOK:
                 await heard(ear, pause)
+                answer = None
+            else:
+                ear.event.clear()
+                answer = _known(ledger, task_id, ear)
+                if answer is None:
+                    try:
+                        answer = await ledger.aget(task_id)
+                    except SettledError as error:
+                        answer = error
 
 
-async def changed(ledger: Ledger, task_id: str, timeout: float) -> Snapshot:
-    """Return the task at its next change, or as it is after ``timeout`` seconds; at once if it has settled."""
-    with ledger.bell.listen(task_id) as ear:
+async def changed(
+    ledger: Ledger, task_id: str, timeout: float, since: Snapshot | None = None, closing: Callable[[], bool] = lambda: False
+) -> Snapshot:
+    """Return the task at its next change (counted from ``since``, else from now), or as it is after ``timeout`` seconds.
+
+    At once if it has settled, or when the process begins to close. A bell that rings for nothing is borne.
+    """
+    until = time.monotonic() + timeout
+    with ledger.bell.listen(task_id, asyncio.get_running_loop()) as ear:
         row = await ledger.aget(task_id)
-        if row.settled or timeout <= 0:
-            return row
-        await heard(ear, min(timeout, row.settles_in + 0.05))
-        return await ledger.aget(task_id)
+        before = since or row
+        while not row.settled and row[:-1] == before[:-1]:  # all but as_of
+            left = until - time.monotonic()
+            if left <= 0 or closing():
+                break
+            await heard(ear, min(left, row.settles_in + 0.05))
+            ear.event.clear()
+            row = await ledger.aget(task_id)
+        return row
 
 
-async def heard(ear: asyncio.Event, seconds: float) -> bool:
+async def heard(ear: Ear, seconds: float) -> None:
     """Wait for the bell, for at most so many seconds."""
-    if ear.is_set():
-        return True
-    timer = asyncio.get_running_loop().call_later(seconds, ear.set)
+    event = ear.event
+    assert isinstance(event, asyncio.Event)
+    if not event.is_set():
+        timer = asyncio.get_running_loop().call_later(seconds, event.set)
+        try:
+            await event.wait()
+        finally:
+            timer.cancel()
+
+
+def _known(ledger: Ledger, task_id: str, ear: Ear) -> Snapshot | None:
+    """The last word that the bell brought; or the row as claimed here, if this process has not ended it yet."""
+    first_look, ear.fresh = ear.fresh, False
+    return ear.news or (ledger.here.get(task_id) if first_look else None)
+
+
+def _seen(get: Callable[[str], Snapshot], task_id: str) -> Seen:
     try:
-        await ear.wait()
-        return True
-    finally:
-        timer.cancel()
+        return get(task_id)
+    except SettledError as error:
+        return error
 
 
 def _ending(stop: StopIteration) -> Ending:

@@ -30,7 +30,10 @@ FOREVER = float("inf")
 MAX_BATCH = 2_000
 RETRY_PAUSE = 0.25
 
-Committed = Callable[[str, Sequence[Any], Sequence[Any]], None]
+Committed = Callable[[str, Sequence[Any], Sequence[Any], int], None]
+"""Told after each commit, for each verb: (verb, payloads, results, the commit's instant)."""
+Failed = Callable[[str, Any], None]
+"""Told of each write that is given up: (verb, payload)."""
 
 
 class Write:
@@ -48,9 +51,10 @@ class Write:
 class Writer:
     """Group commit over one store."""
 
-    def __init__(self, store: Store, committed: Committed) -> None:
+    def __init__(self, store: Store, committed: Committed, failed: Failed) -> None:
         self._store = store
         self._committed = committed
+        self._failed = failed
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._kept: list[Write] = []
         self._stop_at = FOREVER
@@ -109,7 +113,7 @@ class Writer:
                 self._commit(batch)
             if self._kept and (not open_for_more and time.monotonic() >= self._stop_at):
                 closing = LedgerUnavailable("The process ended before the ledger could be written.")
-                _resolve([(write, None, closing) for write in self._kept])
+                self._give_up(self._kept, closing)
                 self._kept = []
 
     def _take(self, batch: list[Write], *, wait: bool) -> bool:
@@ -144,23 +148,28 @@ class Writer:
             return
         except Exception as error:  # a row that cannot be stored, or a defect: it must not stop its neighbours
             if len(batch) == 1:
-                _resolve([(batch[0], None, error if isinstance(error, SettledError) else _defect(error))])
+                self._give_up(batch, error if isinstance(error, SettledError) else _defect(error))
                 return
             for write in batch:
                 self._commit([write])
             return
         for change in changes:
-            self._committed(*change)
+            self._committed(*change, now)
         _resolve(done)
 
     def _keep(self, batch: list[Write], error: LedgerUnavailable) -> None:
         """Fail the writes whose patience is over, keep the others for another try after a pause."""
         now = time.monotonic()
         hopeless = [write for write in batch if write.give_up_at <= now or (write.give_up_at < FOREVER and isinstance(error, LedgerFull))]
-        _resolve([(write, None, error) for write in hopeless])
+        self._give_up(hopeless, error)
         self._kept += [write for write in batch if write not in hopeless] if hopeless else batch
         if self._kept:
             time.sleep(RETRY_PAUSE)
+
+    def _give_up(self, writes: Sequence[Write], error: SettledError) -> None:
+        for write in writes:
+            self._failed(write.verb, write.payload)
+        _resolve([(write, None, error) for write in writes])
 
 
 def _defect(error: Exception) -> SettledError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from settled.records import NewTask, Snapshot
@@ -13,8 +14,8 @@ class Engine(Protocol):
     def before_insert(self, new: NewTask) -> NewTask:
         """Called with each task before it is written; may have it born claimed by this process."""
 
-    def inserted(self, new: NewTask, row: Snapshot, created: bool) -> None:
-        """Called when it is durable; ``created`` is False if an idempotency key named an existing one."""
+    def inserted(self, rows: Sequence[tuple[NewTask, Snapshot, bool]]) -> None:
+        """Called when they are durable, from any thread; False if an idempotency key named an existing one."""
 
     def not_inserted(self, new: NewTask) -> None:
-        """Called instead when it could not be written."""
+        """Called instead, from any thread, when it could not be written."""

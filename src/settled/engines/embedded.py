@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from settled.bell import Ear
 from settled.errors import LedgerUnavailable
 from settled.ledger import Ledger
 from settled.periodic import Periodic
@@ -62,16 +64,20 @@ class EmbeddedEngine:
         self._accepting = False
         self._version = -1
         self._watchdog = Periodic("settled-watchdog", self._watch)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._wake: Ear
+        self._idle: Ear
 
     # -- life
 
     def start(self) -> None:
         """Begin to take work, on the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._wake = Ear(asyncio.Event(), self._loop)
+        self._idle = Ear(asyncio.Event(), self._loop)
         self._accepting = True
+        self._ledger.inserted = self.inserted
+        self._ledger.not_inserted = self.not_inserted
         self._looking = self._loop.create_task(self._look_for_work(), name="settled-engine")
         self._watchdog.start()
 
@@ -109,13 +115,15 @@ class EmbeddedEngine:
             self._free[registered.isolation] -= 1
         return new._replace(worker=worker)
 
-    def inserted(self, new: NewTask, row: Snapshot, created: bool) -> None:
-        if new.worker is None:
-            self._on_loop(self._wake_up)
-        elif created:
-            self._on_loop(self._launch, row)
-        else:
-            self.not_inserted(new)
+    def inserted(self, rows: Sequence[tuple[NewTask, Snapshot, bool]]) -> None:
+        launch = [row for new, row, created in rows if new.worker is not None and created]
+        if launch:
+            self._on_loop(self._launch_all, launch)
+        if len(launch) < len(rows):
+            self._on_loop(self._wake.event.set)
+        for new, _, created in rows:
+            if new.worker is not None and not created:
+                self.not_inserted(new)
 
     def not_inserted(self, new: NewTask) -> None:
         if new.worker is not None:
@@ -137,21 +145,19 @@ class EmbeddedEngine:
         self._progress.pop(attempt, None)
         self._free_place(self._functions[attempt.row.name].isolation)
         if not self._attempts:
-            self._idle.set()
+            self._idle.event.set()
 
     # -- the inside, on the loop
 
-    def _on_loop(self, call: object, *args: object) -> None:
-        loop = self._loop
-        assert loop is not None
+    def _on_loop(self, call: Callable[..., object], *args: object) -> None:
         try:
-            running = asyncio.get_running_loop()
+            self._loop.call_soon_threadsafe(call, *args)
         except RuntimeError:
-            running = None
-        if running is loop:
-            call(*args)  # type: ignore[operator]
-        else:
-            loop.call_soon_threadsafe(call, *args)  # type: ignore[arg-type]
+            pass  # the loop is closed; the worker's end settles what it had claimed
+
+    def _launch_all(self, rows: Sequence[Snapshot]) -> None:
+        for row in rows:
+            self._launch(row)
 
     def _launch(self, row: Snapshot) -> None:
         attempt = Attempt(row, self)
@@ -166,28 +172,25 @@ class EmbeddedEngine:
         with self._guard:
             self._free[isolation] += 1
         if self._backlog:
-            self._wake.set()
-
-    def _wake_up(self) -> None:
-        self._wake.set()
+            self._wake.event.set()
 
     async def _until_idle(self, seconds: float) -> None:
-        self._idle.clear()
+        self._idle.event.clear()
         if self._attempts:
             await heard(self._idle, seconds)
 
     async def _look_for_work(self) -> None:
         while True:
             await heard(self._wake, TICK)
-            self._wake.clear()
+            self._wake.event.clear()
             try:
+                self._end_what_is_overdue()
                 self._write_progress()
                 self._disown_what_is_not_ours()
                 if self._accepting:
                     await self._claim()
-            except LedgerUnavailable as error:
-                log.warning("The engine cannot look for work: %s", error)
-                await asyncio.sleep(1)
+            except LedgerUnavailable:
+                await asyncio.sleep(1)  # the sweeper says so in the log
             except Exception:
                 log.exception("The engine failed to look for work; it goes on")
                 await asyncio.sleep(1)
@@ -198,16 +201,22 @@ class EmbeddedEngine:
             for step in progress.values():
                 self._ledger.record_progress(step)
 
+    def _end_what_is_overdue(self) -> None:
+        now = time.monotonic()
+        for attempt in list(self._attempts.values()):
+            attempt.end_if_overdue(now)
+
     def _disown_what_is_not_ours(self) -> None:
         """Stop attempts whose row was cancelled, expired or given to another; only if anything was written at all."""
-        if not self._attempts or (version := self._ledger.store.version()) == self._version:
+        store = self._ledger.store
+        if not self._attempts or (version := store.version()) == self._version:
             return
         self._version = version
-        attempts = list(self._attempts.values())
-        still = self._ledger.store.still_running([(attempt.row.id, attempt.row.attempt) for attempt in attempts])
-        for attempt in attempts:
-            if not attempt.decided and (attempt.row.id, attempt.row.attempt) not in still:
+        for key in store.not_running(list(self._attempts)):
+            attempt = self._attempts.get(key)
+            if attempt is not None and not attempt.decided:
                 attempt.disown()
+                self._ledger.disown(attempt.row.id)
 
     async def _claim(self) -> None:
         names: dict[str, list[str]] = {}
@@ -230,8 +239,7 @@ class EmbeddedEngine:
                 with self._guard:
                     self._free[isolation] += asked - len(rows)
             self._backlog = len(rows) == asked
-            for row in rows:
-                self._launch(row)
+            self._launch_all(rows)
 
     def _watch(self) -> float:
         for attempt in list(self._attempts.values()):

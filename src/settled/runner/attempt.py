@@ -1,7 +1,7 @@
 """One attempt, from its claim to its verdict: a few small steps, of which the first to decide wins.
 
     start ─► isolation runs the call ─► ended(outcome)  ┐
-      └────► timer: time is over ─────► give up         ├─► decide ─► ledger.settle(verdict)
+             time is over ────────────► give up         ├─► decide ─► ledger.settle(verdict)
              cancel, shutdown ────────► give up         ┘
 
 Deciding comes before stopping the work: a row settles at its deadline though the work may take
@@ -10,7 +10,6 @@ longer to die, or cannot be stopped at all.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import time
@@ -44,7 +43,7 @@ class Desk(Protocol):
 class Attempt:
     """One running attempt of a task in this process."""
 
-    __slots__ = ("_context", "_desk", "_gone", "_guard", "_overdue_at", "_timer", "_work", "decided", "row")
+    __slots__ = ("_context", "_desk", "_gone", "_guard", "_overdue_at", "_work", "decided", "row")
 
     def __init__(self, row: Snapshot, desk: Desk) -> None:
         self.row = row
@@ -54,17 +53,14 @@ class Attempt:
         self._gone = False
         self._work: Work | None = None
         self._overdue_at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self._context: Context | None = None
 
     def start(self, function: Function, isolation: Isolation) -> None:
         """Begin on the running loop."""
         row = self.row
         timeout = row.timeout_ms / 1000
-        loop = asyncio.get_running_loop()
         self._context = Context(row.id, row.attempt, row.max_attempts, timeout, self._report)
         self._overdue_at = time.monotonic() + timeout
-        self._timer = loop.call_later(timeout, self._time_is_over)
         arguments = json.loads(row.arguments)
         self._work = isolation.start(Call(function, arguments["args"], arguments["kwargs"], self._context, row.id), self._ended)
 
@@ -83,15 +79,17 @@ class Attempt:
             self.decided = True
         self._stop()
 
+    def end_if_overdue(self, now: float) -> None:
+        """On the loop, a few times a second: give up on what has run longer than its timeout."""
+        if now >= self._overdue_at and not self.decided:
+            self.give_up(Reason.TIMEOUT, self._timeout_message())
+
     def break_if_stuck(self, after: float) -> None:
         """From the watchdog's thread: settle what is past its time since the loop could not, and break the work."""
         if not self._gone and time.monotonic() > self._overdue_at + after and self._work is not None:
             if not self.decided:
                 self._decide(Outcome(Reason.TIMEOUT, message=self._timeout_message()))
             self._work.interrupt()
-
-    def _time_is_over(self) -> None:
-        self.give_up(Reason.TIMEOUT, self._timeout_message())
 
     def _timeout_message(self) -> str:
         return verdicts.timeout_message(self.row, self._work.where() if self._work else "")
@@ -100,8 +98,6 @@ class Attempt:
         self._decide(outcome)
         if not self._gone:
             self._gone = True
-            if self._timer is not None:
-                self._timer.cancel()
             self._desk.left(self)
 
     def _decide(self, outcome: Outcome) -> None:
@@ -112,8 +108,6 @@ class Attempt:
         self._desk.settle(verdict_of(self.row, outcome, self._desk.now))
 
     def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         if self._context is not None:
             self._context._cancel()
         if self._work is not None and not self._gone:
@@ -127,7 +121,7 @@ class Attempt:
 def verdict_of(row: Snapshot, outcome: Outcome, now: Callable[[], int]) -> Verdict:
     """The verdict that an outcome means for a row."""
     if outcome.reason is None:
-        return Verdict(row.id, row.attempt, Status.COMPLETED, outcome.result_data)
+        return Verdict(row.id, row.attempt, Status.COMPLETED, outcome.result_data, row=row)
     message = outcome.message or "It failed without a message."
     return verdicts.of_attempt(
         row._replace(as_of=now()), outcome.reason, message,

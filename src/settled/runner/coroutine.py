@@ -1,14 +1,14 @@
 """Runs ``async def`` task functions on the event loop.
 
 A coroutine that does not await holds the loop, and with it every other task of the process. When
-its time is over it is broken by a signal to the loop's thread, whose handler looks whether the very
-coroutine still runs and raises inside it: a pure-Python loop and a blocking system call end so,
-a call in C that never returns to Python does not.
+its time is over an exception is raised inside it: a pure-Python loop ends so, and on the main
+thread a blocking system call too; a call in C that never returns to Python does not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import signal
 import threading
 from collections.abc import Callable
@@ -72,11 +72,15 @@ class _Coroutine:
         return f"it was waiting at {line}" if line else ""
 
     def interrupt(self) -> None:
-        self._breaker.break_off(self._loop, self._task)
+        self._breaker.break_off(self._loop, self._task, self._thread)
 
 
 class _Breaker:
-    """Sends SIGURG, which nothing else uses and which is ignored by default, to a loop in the main thread."""
+    """Raises ``Broken`` inside the one coroutine that holds its loop, and nowhere else.
+
+    A loop in the main thread gets SIGURG, which nothing else uses and which is ignored by default:
+    its handler also ends blocking system calls. Another thread gets an asynchronous exception.
+    """
 
     def __init__(self) -> None:
         self._hog: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
@@ -93,14 +97,16 @@ class _Breaker:
             signal.signal(signal.SIGURG, self._before or signal.SIG_DFL)
             self._installed = False
 
-    def break_off(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
-        if self._installed:
+    def break_off(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], thread: int) -> None:
+        if asyncio.current_task(loop) is not task:
+            return
+        if self._installed and thread == threading.main_thread().ident:
             self._hog = (loop, task)
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+            signal.pthread_kill(thread, signal.SIGURG)
+        else:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Broken))
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         hog, self._hog = self._hog, None
         if hog is not None and asyncio.current_task(hog[0]) is hog[1]:
             raise Broken("The task function held the event loop past its timeout.")
-
-

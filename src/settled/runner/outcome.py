@@ -130,7 +130,9 @@ def _described(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    return _text_of(error) if not isinstance(error, KeyError) else repr(error.args[0])[:500] if error.args else ""
+    if isinstance(error, KeyError) and error.args:  # its str() is the bare key
+        return f"KeyError: {_text_of(repr(error.args[0]))}"
+    return _text_of(error)
 
 
 def _text_of(value: object) -> str:

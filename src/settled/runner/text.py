@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_CREDENTIALS = (
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]*:[^/\s@]*@", re.IGNORECASE), r"\1***@"),
-    (re.compile(r"\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}", re.IGNORECASE), r"\1 ***"),
+_CREDENTIALS = (  # each is linear in the text: an exception may carry megabytes that a stranger chose
+    (re.compile(r"(://)[^/?#\s]*@"), r"\1***@"),
+    (re.compile(r"\b(bearer|basic)\s+(?=(?-i:[^\sA-Z0-9=]*[A-Z0-9=]))[a-z0-9._~+/=-]{6,}", re.IGNORECASE), r"\1 ***"),
     (
         re.compile(
-            r"\b([a-z0-9_-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key))"
-            r"(['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,;]+",
+            r"((?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key)['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,;]+",
             re.IGNORECASE,
         ),
-        r"\1\2***",
+        r"\1***",
     ),
 )
 

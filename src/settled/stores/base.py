@@ -150,8 +150,11 @@ class Store(Protocol):
     def next_due(self, names: str) -> int | None:
         """When the next pending task of these names (a JSON list) may be claimed."""
 
-    def still_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Those of the attempts (id, number) that are running."""
+    def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those of the attempts (id, number) that are not running any more."""
+
+    def marks(self, ids: Sequence[str]) -> dict[str, list[object]]:
+        """For each of the tasks that exists, what a waiter could notice of it: a value to compare."""
 
     def workers(self) -> list[WorkerRow]:
         """Every worker that has a row."""

@@ -12,12 +12,14 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from settled.clock import Clock, SystemClock
 from settled.errors import LedgerUnavailable
-from settled.ids import new_id
+from settled.ids import new_id, new_ids
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
 from settled.stores import queries, sqlite_check, sqlite_open
@@ -26,6 +28,10 @@ from settled.stores.liveness import LockFolder
 from settled.stores.sqlite_errors import translate
 
 SQL = queries.load("sqlite")
+COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0)"
+"""A success as a row of the settle statement: what is always the same is not bound again and again."""
+MOST_ROWS = 512
+"""Rows of values in one statement; SQLite takes 32,766 parameters."""
 _STATUS = {str(status): status for status in Status}
 _REASON: dict[str | None, Reason | None] = {None: None, **{str(reason): reason for reason in Reason}}
 
@@ -90,53 +96,56 @@ class SQLiteStore:
     # -- verbs that write
 
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
-        plain, made = [], []
-        for row in rows:
-            snapshot = born(row, now)
-            if row.key is None:
-                plain.append(_insert_values(snapshot))
-                made.append((snapshot, True))
-            else:
-                made.append(self._insert_keyed(snapshot))
-        if plain:
-            self._many("insert_task", plain)
-        return made
+        ids = new_ids(now, len(rows))
+        made = [(born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
+        self._many("insert_tasks", [_insert_values(row) for row, _ in made if row.key is None])
+        return [(row, True) if row.key is None else self._insert_keyed(row) for row, _ in made]
 
     def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
-        completed = [row for row in rows if row.status is Status.COMPLETED]
-        won: dict[int, bool] = {}
-        if completed:
-            # One statement for all successes; only if some were refused is each asked for itself.
-            connection = self._connection()
-            connection.execute("SAVEPOINT successes")
-            values = [_complete_values(row, now) for row in completed]
-            if self._many("complete", values) == len(values):
-                won = {id(row): True for row in completed}
+        won: set[int] = set()
+        left = list(rows)
+        while left:  # two verdicts on one attempt are written one after the other
+            first = {(row.id, row.attempt): row for row in reversed(left)}
+            together = list(first.values())
+            if self._write_verdicts(together, now) == len(together):
+                won.update(id(row) for row in together)
             else:
-                connection.execute("ROLLBACK TO successes")
-                won = {id(row): self._one("complete", value) for row, value in zip(completed, values, strict=True)}
-            connection.execute("RELEASE successes")
-        for row in rows:
-            if row.status is Status.FAILED:
-                won[id(row)] = self._one("fail", _fail_values(row, now))
-            elif row.status is Status.PENDING:
-                won[id(row)] = self._one("put_back", _put_back_values(row, now))
-        refused = sum(not (won[id(row)] or row.expiry) for row in rows)
+                won |= self._which_won(together, now)
+            left = [row for row in left if first[row.id, row.attempt] is not row]
+        refused = sum(id(row) not in won and not row.expiry for row in rows)
         if refused:
             self._one("count_refused", (refused,))
-        return [won[id(row)] for row in rows]
+        return [id(row) in won for row in rows]
+
+    def _write_verdicts(self, rows: Sequence[Verdict], now: int) -> int:
+        completed = [(v.id, v.attempt, str(v.seen), v.result_data) for v in rows if v.status is Status.COMPLETED]
+        failed = [_failure_values(v) for v in rows if v.status is Status.FAILED]
+        again = [_put_back_values(v) for v in rows if v.status is Status.PENDING]
+        return (
+            self._many("settle", completed, (now,), (now,), row=COMPLETED)
+            + self._many("settle", failed, (now,), (now,))
+            + self._many("put_back", again, (), (now,))
+        )
+
+    def _which_won(self, rows: Sequence[Verdict], now: int) -> set[int]:
+        asked = json.dumps([row.id for row in rows])
+        stand = {found[0]: found[1:] for found in self._cursor().execute(SQL["written"], (asked,))}
+        return {
+            id(row) for row in rows
+            if stand.get(row.id) == (row.attempt, row.status, None if row.status is Status.PENDING else now)
+        }  # fmt: skip
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
         return [
             [
                 snapshot_of(found, now)
-                for found in self._connection().execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS}).fetchall()
+                for found in self._cursor().execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS}).fetchall()
             ]
             for row in rows
         ]
 
     def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
-        self._many("progress", [(row.fraction, row.message, row.id, row.attempt) for row in rows])
+        self._cursor().executemany(SQL["progress"], [(row.fraction, row.message, row.id, row.attempt) for row in rows])
         return [True] * len(rows)
 
     def enlist(self, now: int, rows: Sequence[WorkerRow]) -> list[bool]:
@@ -155,7 +164,7 @@ class SQLiteStore:
         return [self._one("dismiss", (worker,)) for worker in rows]
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
-        cursor = self._connection().cursor()
+        cursor = self._cursor()
         return [cursor.execute(SQL["prune"], (new_id(now - row.age_ms), now - row.age_ms, row.limit)).rowcount for row in rows]
 
     # -- verbs that read
@@ -182,8 +191,12 @@ class SQLiteStore:
         found: int | None = self._query(SQL["next_due"], (names,))[0][0]
         return found
 
-    def still_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
-        return {(row[0], row[1]) for row in self._query(SQL["still_running"], (json.dumps(list(attempts)),))}
+    def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        return {(row[0], row[1]) for row in self._query(SQL["not_running"], (json.dumps(list(attempts)),))}
+
+    def marks(self, ids: Sequence[str]) -> dict[str, list[object]]:
+        marks: dict[str, list[object]] = json.loads(self._query(SQL["marks"], (json.dumps(list(ids)),))[0][0])
+        return marks
 
     def workers(self) -> list[WorkerRow]:
         now = self.now()
@@ -269,24 +282,44 @@ class SQLiteStore:
         now = self.now()
         return [snapshot_of(row, now) for row in rows]
 
-    def _many(self, name: str, values: list[Any]) -> int:
-        return self._connection_now().executemany(SQL[name], values).rowcount
+    def _many(
+        self, name: str, values: list[tuple[Any, ...]], head: tuple[Any, ...] = (), tail: tuple[Any, ...] = (), row: str = ""
+    ) -> int:
+        """Run a statement over many rows of values, many at a time; return how many rows it changed.
+
+        Each crossing into SQLite gives the interpreter lock away, and getting it back from a busy
+        event loop costs far more than the statement; so rows go in by the hundreds.
+        """
+        changed, start = 0, 0
+        while start < len(values):
+            size = min(MOST_ROWS, 1 << (len(values) - start).bit_length() - 1)
+            chunk = values[start : start + size]
+            statement = _of_rows(name, size, row or f"({', '.join('?' * len(chunk[0]))})")
+            changed += self._cursor().execute(statement, (*head, *chain.from_iterable(chunk), *tail)).rowcount
+            start += size
+        return changed
 
     def _one(self, name: str, values: Any) -> bool:
-        return self._connection_now().execute(SQL[name], values).rowcount == 1
+        return self._cursor().execute(SQL[name], values).rowcount == 1
 
-    def _connection_now(self) -> sqlite3.Cursor:
+    def _cursor(self) -> sqlite3.Cursor:
+        """A cursor of the transaction under way."""
         assert self._writer is not None
         return self._writer.cursor()
 
     def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
-        if self._one("insert_task", _insert_values(snapshot)):
+        if self._many("insert_keyed", [_insert_values(snapshot)]):
             return snapshot, True
         values = (snapshot.name, snapshot.key, snapshot.owner)
-        found = self._connection_now().execute(SQL["read_key"], values).fetchone()
+        found = self._cursor().execute(SQL["read_key"], values).fetchone()
         if found is None:
             raise RowRefused("The idempotency key is taken, but its task cannot be read.")
         return snapshot_of(found, snapshot.as_of), False
+
+
+@cache
+def _of_rows(name: str, count: int, row: str) -> str:
+    return SQL[name].replace("{rows}", ", ".join([row] * count))
 
 
 def snapshot_of(row: tuple[Any, ...], now: int) -> Snapshot:
@@ -294,13 +327,13 @@ def snapshot_of(row: tuple[Any, ...], now: int) -> Snapshot:
     return Snapshot(row[0], row[1], _STATUS[row[2]], row[3], row[4], _REASON[row[5]], *row[6:], now)
 
 
-def born(row: NewTask, now: int) -> Snapshot:
+def born(row: NewTask, task_id: str, now: int) -> Snapshot:
     """A new task's first snapshot: its id, its bound, and its claim if it is born running."""
     settles_at = now + row.start_timeout_ms + row.reserve_ms
     running = row.worker is not None
     deadline = min(now + row.timeout_ms + EXPIRY_MARGIN_MS, settles_at) if running else settles_at - row.reserve_ms
     return Snapshot(
-        new_id(now), row.name, Status.RUNNING if running else Status.PENDING, None, None, None, None, None,
+        task_id, row.name, Status.RUNNING if running else Status.PENDING, None, None, None, None, None,
         row.arguments, row.key, row.owner, None, None, 1 if running else 0, row.max_attempts, row.timeout_ms,
         row.lease_ms, row.backoff_ms, now, now if running else None, None, now, deadline, settles_at, row.worker,
         row.retry_of, None, now,
@@ -309,23 +342,17 @@ def born(row: NewTask, now: int) -> Snapshot:
 
 def _insert_values(s: Snapshot) -> tuple[Any, ...]:
     return (
-        s.id, s.status, s.name, s.arguments, s.key, s.owner, s.attempt, s.max_attempts, s.timeout_ms, s.lease_ms,
+        s.id, str(s.status), s.name, s.arguments, s.key, s.owner, s.attempt, s.max_attempts, s.timeout_ms, s.lease_ms,
         s.backoff_ms, s.created_at, s.started_at, s.due_at, s.deadline_at, s.settles_at, s.worker, s.retry_of,
     )  # fmt: skip
 
 
-def _complete_values(row: Verdict, now: int) -> tuple[Any, ...]:
-    return row.result_data, now, row.id, row.attempt, row.seen, now
+def _failure_values(v: Verdict) -> tuple[Any, ...]:
+    return v.id, v.attempt, str(v.seen), "failed", None, str(v.reason), v.error_message, v.error_type, v.traceback, int(v.expiry)
 
 
-def _fail_values(row: Verdict, now: int) -> tuple[Any, ...]:
-    return row.reason, row.error_message, row.error_type, row.traceback, now, row.id, row.attempt, row.seen, now, row.expiry
-
-
-def _put_back_values(row: Verdict, now: int) -> tuple[Any, ...]:
-    return (
-        row.due_at, row.deadline_at, row.error_message, row.error_type, row.traceback, row.id, row.attempt, row.seen, now,
-    )  # fmt: skip
+def _put_back_values(v: Verdict) -> tuple[Any, ...]:
+    return v.id, v.attempt, str(v.seen), v.due_at, v.deadline_at, v.error_message, v.error_type, v.traceback
 
 
 __all__ = ["SQLiteStore"]

@@ -16,11 +16,17 @@ SELECT version, boot, pulse_at, steady_since, refused FROM task_ledger;
 SELECT NOT EXISTS (SELECT 1 FROM task_workers)
    AND NOT EXISTS (SELECT 1 FROM task_results WHERE status IN ('pending', 'running'));
 
--- name: insert_task
--- A task is born with its bound; with :worker it is born running, claimed in the same statement.
+-- name: insert_tasks
+-- A task is born with its bound; with a worker it is born running, claimed in the same statement.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
                           backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {rows};
+
+-- name: insert_keyed
+-- The same for a task with an idempotency key, which may be taken.
+INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
+                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
+VALUES {rows}
 ON CONFLICT (name, key, coalesce(owner, '')) WHERE key IS NOT NULL DO NOTHING;
 
 -- name: read_key
@@ -32,21 +38,31 @@ SELECT {task} FROM task_results WHERE id = ?;
 -- name: read_tasks
 SELECT {task} FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 
--- name: complete
--- The one success: fenced by attempt and status, and refused past the bound.
-UPDATE task_results SET status = 'completed', result_data = ?, finished_at = ?
-WHERE id = ? AND attempt = ? AND status = ? AND settles_at > ?;
-
--- name: fail
--- The one failure: the same fence; past the bound only the verdict of expiry counts.
-UPDATE task_results SET status = 'failed', reason = ?, error_message = ?, error_type = ?, traceback = ?, finished_at = ?
-WHERE id = ? AND attempt = ? AND status = ? AND (settles_at > ? OR ?);
+-- name: settle
+-- The one door to a terminal status: fenced by id, attempt and the status that the verdict was
+-- formed on. Past the bound only the verdict of expiry counts.
+UPDATE task_results SET
+    status = v.status, result_data = v.result_data, reason = v.reason, error_message = v.error_message,
+    error_type = v.error_type, traceback = v.traceback, finished_at = ?
+FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS status, column5 AS result_data,
+             column6 AS reason, column7 AS error_message, column8 AS error_type, column9 AS traceback,
+             column10 AS expiry FROM (VALUES {rows})) v
+WHERE task_results.id = v.id AND task_results.attempt = v.attempt AND task_results.status = v.seen
+  AND (task_results.settles_at > ? OR v.expiry);
 
 -- name: put_back
--- Another attempt: not before due_at, to be started by deadline_at.
-UPDATE task_results SET status = 'pending', worker = NULL, due_at = ?, deadline_at = ?, previous_error = ?,
-                        error_type = ?, traceback = ?, progress = NULL, progress_message = NULL
-WHERE id = ? AND attempt = ? AND status = ? AND settles_at > ?;
+-- Another attempt: not before due_at, to be started by deadline_at; fenced in the same way.
+UPDATE task_results SET
+    status = 'pending', worker = NULL, due_at = v.due_at, deadline_at = v.deadline_at, previous_error = v.error,
+    error_type = v.error_type, traceback = v.traceback, progress = NULL, progress_message = NULL
+FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS due_at, column5 AS deadline_at,
+             column6 AS error, column7 AS error_type, column8 AS traceback FROM (VALUES {rows})) v
+WHERE task_results.id = v.id AND task_results.attempt = v.attempt AND task_results.status = v.seen
+  AND task_results.settles_at > ?;
+
+-- name: written
+-- How rows stand after a batch of verdicts of which some were refused.
+SELECT id, attempt, status, finished_at FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 
 -- name: claim
 -- The only gate to running: due, not overdue, and of a name that the worker knows.
@@ -81,11 +97,17 @@ WHERE status IN ('pending', 'running') AND status = 'running'
 -- name: next_deadline
 SELECT min(deadline_at) FROM task_results WHERE status IN ('pending', 'running');
 
--- name: still_running
--- Which of these attempts (JSON: [[id, attempt], …]) are still running.
-SELECT t.id, t.attempt FROM json_each(?) asked
-JOIN task_results t ON t.id = json_extract(asked.value, '$[0]') AND t.attempt = json_extract(asked.value, '$[1]')
-WHERE t.status = 'running';
+-- name: not_running
+-- Which of these attempts (JSON: [[id, attempt], …]) are not running any more.
+SELECT json_extract(asked.value, '$[0]'), json_extract(asked.value, '$[1]') FROM json_each(?) asked
+WHERE NOT EXISTS (
+    SELECT 1 FROM task_results t
+    WHERE t.id = json_extract(asked.value, '$[0]') AND t.attempt = json_extract(asked.value, '$[1]') AND t.status = 'running');
+
+-- name: marks
+-- What a waiter could notice of these tasks, as one JSON object: one row is one crossing into SQLite.
+SELECT json_group_object(id, json_array(status, attempt, progress, progress_message))
+FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 
 -- name: list
 SELECT {task} FROM task_results

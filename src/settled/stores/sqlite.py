@@ -107,10 +107,7 @@ class SQLiteStore:
         while left:  # two verdicts on one attempt are written one after the other
             first = {(row.id, row.attempt): row for row in reversed(left)}
             together = list(first.values())
-            if self._write_verdicts(together, now) == len(together):
-                won.update(id(row) for row in together)
-            else:
-                won |= self._which_won(together, now)
+            won.update(id(row) for row in self._winners(together, now))
             left = [row for row in left if first[row.id, row.attempt] is not row]
         refused = sum(id(row) not in won and not row.expiry for row in rows)
         if refused:
@@ -127,13 +124,16 @@ class SQLiteStore:
             + self._many("put_back", again, (), (now,))
         )
 
-    def _which_won(self, rows: Sequence[Verdict], now: int) -> set[int]:
-        asked = json.dumps([row.id for row in rows])
-        stand = {found[0]: found[1:] for found in self._cursor().execute(SQL["written"], (asked,))}
-        return {
-            id(row) for row in rows
-            if stand.get(row.id) == (row.attempt, row.status, None if row.status is Status.PENDING else now)
-        }  # fmt: skip
+    def _winners(self, rows: Sequence[Verdict], now: int) -> Sequence[Verdict]:
+        """Write verdicts on different attempts; those that were not refused. Only if some were is each asked for itself."""
+        if len(rows) == 1:
+            return rows if self._write_verdicts(rows, now) else ()
+        self._cursor().execute("SAVEPOINT verdicts")
+        if self._write_verdicts(rows, now) != len(rows):
+            self._cursor().execute("ROLLBACK TO verdicts")
+            rows = [row for row in rows if self._write_verdicts([row], now)]
+        self._cursor().execute("RELEASE verdicts")
+        return rows
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
         return [

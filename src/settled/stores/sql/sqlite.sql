@@ -60,10 +60,6 @@ FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS due_
 WHERE task_results.id = v.id AND task_results.attempt = v.attempt AND task_results.status = v.seen
   AND task_results.settles_at > ?;
 
--- name: written
--- How rows stand after a batch of verdicts of which some were refused.
-SELECT id, attempt, status, finished_at FROM task_results WHERE id IN (SELECT value FROM json_each(?));
-
 -- name: claim
 -- The only gate to running: due, not overdue, and of a name that the worker knows.
 UPDATE task_results SET status = 'running', attempt = attempt + 1, started_at = :now, worker = :worker,

@@ -1,0 +1,124 @@
+"""insert: a task is born whole, with the instant by which it is settled, and a key names it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from settled.ids import created_ms
+from settled.policy import Policy
+from settled.records import Snapshot
+from settled.states import Status
+from settled.stores.base import EXPIRY_MARGIN_MS, RowRefused, Store
+from tests.stores.making import WITHIN_MS, failure, new_task, success
+from tests.stores.worlds import World, write
+
+Pending = Callable[..., Snapshot]
+
+
+def test_a_new_task_is_pending_and_carries_its_bound(store: Store) -> None:
+    row, created = write(store, "insert", new_task(arguments='{"args":[1],"kwargs":{}}', owner="ann", retry_of="x"))[0]
+    now = store.now()
+    assert created
+    assert (row.status, row.attempt, row.max_attempts) == (Status.PENDING, 0, 3)
+    assert (row.created_at, row.due_at, row.settles_at) == (now, now, now + WITHIN_MS)
+    assert row.deadline_at == now + 20_000
+    assert (row.arguments, row.owner, row.retry_of) == ('{"args":[1],"kwargs":{}}', "ann", "x")
+    assert (row.worker, row.started_at, row.finished_at, row.reason, row.result_data) == (None,) * 5
+
+
+def test_what_insert_returns_is_what_any_reader_finds(world: World, store: Store) -> None:
+    made = [row for row, _ in write(store, "insert", new_task(), new_task(key="k"), new_task(worker="w"))]
+    assert [world.open().read([row.id])[0] for row in made] == made
+
+
+def test_an_id_carries_the_instant_of_creation(store: Store, pending: Pending) -> None:
+    assert created_ms(pending().id) == store.now()
+
+
+def test_a_task_that_is_born_claimed_is_running_its_first_attempt(store: Store) -> None:
+    row, _ = write(store, "insert", new_task(worker="w"))[0]
+    now = store.now()
+    assert (row.status, row.attempt, row.worker, row.started_at) == (Status.RUNNING, 1, "w", now)
+    assert row.deadline_at == now + 10_000 + EXPIRY_MARGIN_MS
+    assert row.settles_at == now + WITHIN_MS
+
+
+def test_a_deadline_is_never_later_than_the_bound(store: Store) -> None:
+    tight = Policy(timeout=1, start_timeout=0.001, lease=0.001)
+    row, _ = write(store, "insert", new_task(policy=tight, worker="w"))[0]
+    assert row.deadline_at == row.settles_at == store.now() + 1_002
+
+
+def test_a_batch_comes_back_in_its_order(store: Store) -> None:
+    names = [f"n{number}" for number in range(1_000)]
+    batch = [new_task(name, key="k" if number % 7 == 0 else None) for number, name in enumerate(names)]
+    rows = [row for row, _ in write(store, "insert", *batch)]
+    assert [row.name for row in rows] == names
+    assert sorted(row.id for row in store.read([row.id for row in rows])) == sorted(row.id for row in rows)
+
+
+def test_a_key_names_one_task_for_ever(store: Store) -> None:
+    (first, created), (again, created_again) = write(store, "insert", new_task(key="k"), new_task(key="k"))
+    assert (created, created_again, again.id) == (True, False, first.id)
+    write(store, "settle", failure(first))
+    later, created_later = write(store, "insert", new_task(key="k", worker="w"))[0]
+    assert (later.id, later.status, created_later) == (first.id, Status.FAILED, False)
+
+
+@pytest.mark.parametrize("other", [{"name": "other"}, {"owner": "ann"}, {"key": "K"}, {"key": None}])
+def test_a_key_belongs_to_one_name_and_one_owner(store: Store, other: dict[str, str]) -> None:
+    first, _ = write(store, "insert", new_task(key="k"))[0]
+    second, created = write(store, "insert", new_task(**{"key": "k", **other}))[0]
+    assert created
+    assert second.id != first.id
+
+
+def test_of_two_stores_that_use_a_key_one_creates(world: World, store: Store) -> None:
+    first, created = write(store, "insert", new_task(key="k"))[0]
+    second, created_again = write(world.open(), "insert", new_task(key="k"))[0]
+    assert (created, created_again, first.id == second.id) == (True, False, True)
+
+
+def test_a_row_that_cannot_be_stored_says_so_and_takes_its_transaction_back(store: Store) -> None:
+    with pytest.raises(RowRefused):
+        write(store, "insert", new_task("good"), new_task(name="\ud800"))
+    assert store.counts() == {}
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    class Stop(Exception):
+        pass
+
+    def fail_half_way() -> None:
+        with store.transaction() as now:
+            store.insert(now, [new_task()])
+            raise Stop
+
+    with pytest.raises(Stop):
+        fail_half_way()
+    assert store.counts() == {}
+    write(store, "insert", new_task())
+    assert store.counts() == {("pending", None): 1}
+
+
+def test_a_task_is_seen_by_others_only_after_the_commit(world: World, store: Store) -> None:
+    other = world.open()
+    with store.transaction() as now:
+        row = store.insert(now, [new_task()])[0][0]
+        assert other.read([row.id]) == []
+    assert other.read([row.id]) == [row]
+
+
+def test_any_text_can_be_an_argument_and_comes_back_as_it_was(store: Store) -> None:
+    text = '{"args":["\\ud800 \\u0000 ' + "\N{SNOWMAN}\N{PILE OF POO}' \" \\\\ %s ? :x" + '"],"kwargs":{}}'
+    row, _ = write(store, "insert", new_task(arguments=text))[0]
+    assert store.read([row.id])[0].arguments == text
+
+
+def test_a_completed_task_can_be_read_by_its_key_holder(store: Store) -> None:
+    row, _ = write(store, "insert", new_task(key="k", worker="w"))[0]
+    write(store, "settle", success(row))
+    again, created = write(store, "insert", new_task(key="k"))[0]
+    assert (created, again.result) == (False, "done")

@@ -1,0 +1,72 @@
+"""The databases that the conformance suite runs on. A new store joins by adding its world to ``WORLDS``."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+from settled.clock import ManualClock
+from settled.stores.base import Store
+from settled.stores.sqlite import SQLiteStore
+
+
+class World(Protocol):
+    """One empty database, and a clock that all its stores share."""
+
+    url: str
+    refusals: tuple[type[Exception], ...]
+    """What the database's own driver raises when a CHECK or a trigger refuses a statement."""
+
+    def open(self) -> Store:
+        """One more store on this database, as another process has it; opened, and closed with the world."""
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement as a program does that knows nothing of settled; committed at once."""
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass on the ledger's clock."""
+
+    def close(self) -> None:
+        """Close every store."""
+
+
+class SQLiteWorld:
+    """A file in an empty folder."""
+
+    refusals = (sqlite3.IntegrityError,)
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger.db"
+        self.url = f"sqlite:///{self.path}"
+        self.clock = ManualClock()
+        self._stores: list[SQLiteStore] = []
+
+    def open(self) -> SQLiteStore:
+        store = SQLiteStore(self.path, self.clock)
+        self._stores.append(store)
+        store.open()
+        return store
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path, isolation_level=None, timeout=5)) as connection:
+            return connection.execute(statement).fetchall()
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+
+
+WORLDS = {"sqlite": SQLiteWorld}
+
+
+def write(store: Store, verb: str, *rows: Any) -> list[Any]:
+    """One transaction with one verb; its results."""
+    with store.transaction() as now:
+        results: Sequence[Any] = getattr(store, verb)(now, rows)
+    return list(results)

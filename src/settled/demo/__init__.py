@@ -11,7 +11,7 @@ import os
 
 def serve(host: str = "127.0.0.1", port: int = 8000, ledger_url: str = "sqlite:///settled-demo.db") -> None:
     """Serve the page until the process is told to end; the local site listens on the next port."""
-    os.environ["SETTLED_DEMO_LEDGER"] = ledger_url  # read by settled.demo.ledger, here and in the workers
+    os.environ["SETTLED_DEMO_LEDGER"] = ledger_url  # for settled.demo.ledger
     import uvicorn
 
     from settled.demo.app import app

@@ -21,7 +21,7 @@ from settled.demo.ledger import for_workers, tasks
 from settled.demo.site import Site
 from settled.demo.work import Summary, open_client, sum_up
 from settled.ids import new_id
-from settled.web.fastapi import accepted, tasks_router
+from settled.web.fastapi import accepted, add_problem_handlers, tasks_router
 
 STATIC = Path(__file__).with_name("static")
 
@@ -40,6 +40,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(title="settled demo", lifespan=lifespan)
 app.include_router(tasks_router(tasks), prefix="/tasks")
+add_problem_handlers(app)
 app.mount("/scratch", director.scratches)
 app.mount("/demo/static", StaticFiles(directory=STATIC))
 
@@ -84,10 +85,8 @@ async def cause(name: str, response: Response) -> Any:
         nobody = new_id(time.time_ns() // 1_000_000)
         response.headers["Location"] = f"/tasks/{nobody}"
         return {"id": nobody}
-    task, address = await director.cause(fault)
-    body = accepted(task, response)
-    response.headers["Location"] = address
-    return body
+    task, prefix = await director.cause(fault)
+    return accepted(task, response, prefix=prefix)
 
 
 @app.get("/", include_in_schema=False)

@@ -24,10 +24,10 @@ AFTERWARDS = 20.0  # seconds for which a scratch ledger still answers
 
 
 class Caused(NamedTuple):
-    """A fault's task and where it can be asked for."""
+    """A fault's task, and the path below which it can be asked for."""
 
     task: Task
-    address: str
+    prefix: str = "/tasks"
 
 
 class Director:
@@ -48,8 +48,7 @@ class Director:
     async def cause(self, fault: Fault) -> Caused:
         """Submit the fault's task, durably, and return it; what is to happen to it happens later."""
         if fault.place is Place.SERVER:
-            task = await functions[fault.name].asubmit()
-            return Caused(task, f"/tasks/{task.id}")
+            return Caused(await functions[fault.name].asubmit())
         async with self._one_by_one:
             if fault.name not in self._under_way:
                 put_on = self._on_a_scratch_ledger if fault.place is Place.SCRATCH else self._in_a_worker
@@ -64,7 +63,7 @@ class Director:
                 await fault.plot(stage)
 
         self._play(fault, play())
-        return Caused(tasks[0], f"/tasks/{tasks[0].id}")
+        return Caused(tasks[0])
 
     async def _on_a_scratch_ledger(self, fault: Fault) -> Caused:
         scratch = Scratch(fault)
@@ -82,7 +81,7 @@ class Director:
                 await scratch.close()
 
         self._play(fault, play())
-        return Caused(task, f"/scratch{mount.path}/{task.id}")
+        return Caused(task, f"/scratch{mount.path}")
 
     def _play(self, fault: Fault, plot: Awaitable[None]) -> None:
         async def play() -> None:

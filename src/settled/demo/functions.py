@@ -1,17 +1,24 @@
-"""Registers every culprit as a task function; a victim imports this and no web framework."""
+"""Registers every culprit as a task function; a victim imports this, and no web framework."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from settled import TaskFunction
+from settled import TaskFunction, Tasks
 from settled.demo.fault import Place
 from settled.demo.faults import FAULTS
-from settled.demo.ledger import for_workers, tasks
+from settled.demo.ledger import ONLY, for_workers, tasks
 
-__all__ = ["for_workers", "functions", "tasks"]
+__all__ = ["for_workers", "functions"]
 
-functions: dict[str, TaskFunction[..., Any]] = {
-    **{fault.name: fault.register(tasks) for fault in FAULTS.values() if fault.place is Place.SERVER},
-    **{fault.name: fault.register(for_workers) for fault in FAULTS.values() if fault.place is Place.WORKER},
-}
+
+def registered(place: Place, home: Tasks) -> dict[str, TaskFunction[..., Any]]:
+    """The faults of one place as task functions; in a victim only the one that it was started for."""
+    only = os.environ.get(ONLY)
+    return {
+        name: fault.register(home) for name, fault in FAULTS.items() if fault.place is place and only in (None, name)
+    }
+
+
+functions = registered(Place.SERVER, tasks) | registered(Place.WORKER, for_workers)

@@ -6,8 +6,9 @@ import os
 
 from settled import Tasks
 
-VARIABLE = "SETTLED_DEMO_LEDGER"
-URL = os.environ.get(VARIABLE, "sqlite:///settled-demo.db")
+# The environment tells the demo's own processes where the ledger is, and a victim which fault it is for.
+LEDGER, ONLY = "SETTLED_DEMO_LEDGER", "SETTLED_DEMO_FAULT"
+URL = os.environ.get(LEDGER, "sqlite:///settled-demo.db")
 
 # A lease of two seconds, so that a frozen worker is given up on before one's eyes; 30 are usual.
 LEASE = 2.0

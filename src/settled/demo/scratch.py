@@ -77,4 +77,4 @@ class Scratch:
         # The limit belongs to the writer's connection, which nobody else needs to reach.
         store = self.tasks.ledger.store
         assert isinstance(store, SQLiteStore)
-        store._connection_now().execute(f"PRAGMA max_page_count = {pages}").fetchone()
+        store._connection().execute(f"PRAGMA max_page_count = {pages}").fetchone()

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Self
 
-from settled.demo.ledger import URL, VARIABLE
+from settled.demo.ledger import LEDGER, ONLY, URL
 
 LIFETIME = 60
 """Seconds after which the kernel ends a victim (alarm(2)), also if the demo itself was killed before."""
@@ -44,8 +44,8 @@ class Victims:
     async def start(self, name: str) -> Victim:
         """Start a worker that runs the tasks of one name."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _START, "worker", "settled.demo.functions:for_workers", "--names", name,
-            env={**os.environ, VARIABLE: URL}, start_new_session=True,
+            sys.executable, "-c", _START, "worker", "settled.demo.functions:for_workers",
+            env={**os.environ, LEDGER: URL, ONLY: name}, start_new_session=True,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         victim = Victim(process)

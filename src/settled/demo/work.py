@@ -15,8 +15,8 @@ from settled import PublicError
 MOST_BYTES = 2_000_000
 MOST_REDIRECTS = 5
 
-# Reading has no limit here: the task's own timeout is that limit, and it always holds.
-PATIENCE = httpx.Timeout(None, connect=4.0)
+# For the whole there is no limit here: the task's own timeout is that limit, and it always holds.
+PATIENCE = httpx.Timeout(5.0)  # seconds, for connecting and for each piece that is read
 
 Tell = Callable[[float, str], None]
 
@@ -90,6 +90,8 @@ def in_plain_words(error: httpx.HTTPError | httpx.InvalidURL) -> str:
             return "Nobody answers at this address."
         case httpx.ConnectError():
             return "No connection could be made: the name does not exist, or nothing listens there."
+        case httpx.TimeoutException():
+            return f"The server took the request, and then sent nothing for {PATIENCE.read:g} seconds."
         case httpx.TooManyRedirects():
             return f"The page sends its visitors round in a circle ({MOST_REDIRECTS} redirects)."
         case httpx.RemoteProtocolError():

@@ -30,7 +30,7 @@ class Row {
     this.message.addEventListener("keydown", (event) => event.key === "Enter" && this.unfold());
     const line = el("div", { class: "line" }, this.state, this.reason, this.unlike);
     const brief = fault.status === "completed" || fault.reason === "exception"; // one line says it
-    this.node = el("li", { class: brief ? "run-row brief" : "run-row" }, this.button, this.clock, el("div", { class: "outcome" }, line, this.message));
+    this.node = el("li", { class: brief ? "run-row brief" : "run-row", "data-fault": fault.name }, this.button, this.clock, el("div", { class: "outcome" }, line, this.message));
     this.rest();
   }
 

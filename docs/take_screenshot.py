@@ -1,0 +1,83 @@
+"""Takes the README's picture of the demo: python docs/take_screenshot.py [path of a chromium].
+
+Starts the demo on a free port with a ledger in a temporary folder, does some real work, causes a
+few faults, and saves what has settled as docs/demo.png. Needs the development environment.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Error, Page, sync_playwright
+
+PICTURE = Path(__file__).with_name("demo.png")
+PAGES = ("/comet", "/bell", "/cut-short", "/hangs")
+FAULTS = ("segfault", "memory-limit", "sync-hang", "worker-killed-twice", "worker-frozen")
+PATIENCE_MS = 60_000
+
+CROP = """
+for (const row of document.querySelectorAll(".run-row.resting")) row.remove();
+for (const part of document.querySelectorAll(".fault, .group")) if (!part.querySelector(".run-row")) part.remove();
+document.activeElement.blur();
+scrollTo(0, 0);
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def visit(page: Page, url: str) -> None:
+    """Open the page as soon as the server answers."""
+    for _ in range(100):
+        try:
+            page.goto(url)
+        except Error:
+            page.wait_for_timeout(100)
+        else:
+            page.wait_for_selector(".run-row")
+            return
+    raise SystemExit(f"The demo does not answer at {url}.")
+
+
+def play(page: Page) -> None:
+    """Do a bit of everything, and leave on the page only what was done."""
+    site = page.input_value("#addresses").splitlines()[0].rstrip("/")
+    page.fill("#addresses", "\n".join(site + path for path in PAGES))
+    page.click("#work-form button[type=submit]")
+    settled = f"document.querySelectorAll('.work-rows li:not([data-state=open])').length === {len(PAGES)}"
+    page.wait_for_function(settled, timeout=PATIENCE_MS)
+    for fault in FAULTS:
+        page.click(f'.run-row[data-fault="{fault}"] button.run')
+    page.wait_for_function("!document.querySelector('button.run:disabled')", timeout=PATIENCE_MS)
+    page.evaluate(CROP)
+
+
+def main(chromium: str | None) -> None:
+    """Serve, play, take the picture."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        serve = f"from settled.demo import serve; serve(port={port}, ledger_url='sqlite:///{folder}/demo.db')"
+        server = subprocess.Popen([sys.executable, "-c", serve])
+        try:
+            browser = playwright.chromium.launch(executable_path=chromium)
+            page = browser.new_page(viewport={"width": 1100, "height": 800}, color_scheme="light")
+            visit(page, f"http://127.0.0.1:{port}/")
+            play(page)
+            page.screenshot(path=PICTURE, full_page=True)
+            browser.close()
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+    sys.stdout.write(f"{PICTURE}: {PICTURE.stat().st_size // 1000} kB\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

@@ -4,22 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 
+from settled.post import Post
 from settled.records import Snapshot
 
 
 class Ear:
-    """One listener: an event, and the task's last word if the ringer knew it."""
+    """One listener: in a thread, or on an event loop."""
 
-    __slots__ = ("event", "fresh", "loop", "news")
+    __slots__ = ("_event", "_future", "_rung", "loop", "news", "task_id")
 
-    def __init__(self, event: asyncio.Event | threading.Event, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.event = event
+    def __init__(self, task_id: str, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.task_id = task_id
         self.loop = loop
-        self.news: Snapshot | None = None
-        self.fresh = True  # nothing has been looked at yet
+        self.news: Snapshot | None = None  # the task's last word, if the ringer knew it
+        self._event = threading.Event() if loop is None else None
+        self._future: asyncio.Future[None] | None = None
+        self._rung = False
+
+    def ring(self) -> None:
+        """Wake the listener; on its own loop, or from anywhere for a thread."""
+        self._rung = True
+        if self._event is not None:
+            self._event.set()
+        elif self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    def forget(self) -> None:
+        """Listen anew, for what comes from now on."""
+        self._rung = False
+        if self._event is not None:
+            self._event.clear()
+
+    def wait(self, seconds: float) -> None:
+        """Wait in a thread for a ring, for at most so many seconds."""
+        assert self._event is not None
+        self._event.wait(seconds)
+
+    async def await_(self, seconds: float) -> None:
+        """The same on the event loop."""
+        if self._rung or self.loop is None:
+            return
+        self._future = self.loop.create_future()
+        timer = self.loop.call_later(seconds, self.ring)
+        try:
+            await self._future
+        finally:
+            timer.cancel()
+            self._future = None
 
 
 class Bell:
@@ -29,29 +62,33 @@ class Bell:
         self._ears: dict[str, list[Ear]] = {}
         self._guard = threading.Lock()
 
-    @contextmanager
-    def listen(self, task_id: str, loop: asyncio.AbstractEventLoop | None = None) -> Iterator[Ear]:
-        """Listen on an event loop, or in a thread (no loop), for the task's next change. Listen first, then read."""
-        ear = Ear(threading.Event() if loop is None else asyncio.Event(), loop)
+    def listen(self, task_id: str, loop: asyncio.AbstractEventLoop | None = None) -> Ear:
+        """Begin to listen on an event loop, or in a thread (no loop). Listen first, then read; ``stop`` at the end."""
+        ear = Ear(task_id, loop)
         with self._guard:
             self._ears.setdefault(task_id, []).append(ear)
-        try:
-            yield ear
-        finally:
-            with self._guard:
-                ears = self._ears[task_id]
-                ears.remove(ear)
-                if not ears:
-                    del self._ears[task_id]
+        return ear
+
+    def stop(self, ear: Ear) -> None:
+        """Listen no more."""
+        with self._guard:
+            ears = self._ears[ear.task_id]
+            ears.remove(ear)
+            if not ears:
+                del self._ears[ear.task_id]
+
+    def heard_by_anyone(self, task_id: str) -> bool:
+        """Whether somebody listens for this task."""
+        return task_id in self._ears
 
     def watched(self) -> list[str]:
         """The ids that somebody waits for."""
         with self._guard:
             return list(self._ears)
 
-    def ring(self, ids: Iterable[str], news: Mapping[str, Snapshot] | None = None) -> None:
-        """Wake all who wait for these tasks; from any thread, one wake-up for each event loop."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[Ear]] = {}
+    def ring(self, ids: Iterable[str], news: Mapping[str, Snapshot] | None = None, post: Post | None = None) -> None:
+        """Wake all who wait for these tasks; from any thread. With a ``post``, when that is sent."""
+        sent = post or Post()
         with self._guard:
             if not self._ears:
                 return
@@ -60,20 +97,12 @@ class Bell:
                     if news is not None:
                         ear.news = news.get(task_id)
                     if ear.loop is None:
-                        ear.event.set()
+                        ear.ring()
                     else:
-                        by_loop.setdefault(ear.loop, []).append(ear)
-        for loop, ears in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_set_all, ears)
-            except RuntimeError:
-                pass  # the loop is closed: nobody waits there any more
+                        sent.add(ear.loop, Ear.ring, ear)
+        if post is None:
+            sent.send()
 
     def ring_all(self) -> None:
         """Wake everybody, as when the process is about to end."""
         self.ring(self.watched())
-
-
-def _set_all(ears: Iterable[Ear]) -> None:
-    for ear in ears:
-        ear.event.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
@@ -28,8 +28,8 @@ class Submitter(Protocol):
     def submit_new(self, new: NewTask) -> Task:
         """Create the task; durable when this returns."""
 
-    async def asubmit_new(self, new: NewTask) -> Task:
-        """The same, on an event loop."""
+    def asubmit_new(self, new: NewTask) -> Coroutine[Any, Any, Task]:
+        """The same, to be awaited on an event loop."""
 
 
 class TaskFunction(Generic[P, R]):
@@ -51,7 +51,11 @@ class TaskFunction(Generic[P, R]):
         self._key = key
         self._owner = owner
         self._signature = _without(inspect.signature(function), described.context_parameter)
-        self._reserve_ms = policy.reserve_ms(0)
+        self._least, self._most = _positional(self._signature)
+        self._template = NewTask(
+            self.name, "", ms(policy.start_timeout), ms(policy.timeout), ms(policy.lease), ms(policy.backoff),
+            policy.attempts, policy.reserve_ms(0), key, owner,
+        )  # fmt: skip
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, as if it were no task."""
@@ -61,32 +65,36 @@ class TaskFunction(Generic[P, R]):
         """Submit a call; durable when this returns. Raises ``BadArguments``, ``KeyConflict`` or ``LedgerUnavailable``."""
         return self._submitter.submit_new(self.new(args, kwargs))
 
-    async def asubmit(self, *args: Any, **kwargs: Any) -> Task:
-        """The same, on an event loop."""
-        return await self._submitter.asubmit_new(self.new(args, kwargs))
+    def asubmit(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
+        """The same, to be awaited on an event loop."""
+        return self._submitter.asubmit_new(self.new(args, kwargs))
 
     def using(
         self, *, key: str | None = None, owner: str | None = None, timeout: float | None = None,
         start_timeout: float | None = None, attempts: int | None = None,
     ) -> TaskFunction[P, R]:  # fmt: skip
         """The same task function with an idempotency key, an owner or other limits for what is submitted through it."""
-        changes = {"timeout": timeout, "start_timeout": start_timeout, "attempts": attempts}
-        policy = replace(self.policy, **{name: value for name, value in changes.items() if value is not None})
+        old = self.policy
+        policy = replace(
+            old,
+            timeout=old.timeout if timeout is None else timeout,
+            start_timeout=old.start_timeout if start_timeout is None else start_timeout,
+            attempts=old.attempts if attempts is None else attempts,
+        )
         return TaskFunction(
             self.function, self._submitter, self.described, policy, self.isolation, key or self._key, owner or self._owner
         )
 
     def new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
         """Check the arguments and return what the ledger is to write."""
-        try:
-            self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise BadArguments(f"{self.name}{self._signature} cannot be called like this: {error}. Nothing was submitted.") from None
-        policy = self.policy
-        return NewTask(
-            self.name, arguments_of(self.name, args, kwargs, self.described.max_result_bytes), ms(policy.start_timeout),
-            ms(policy.timeout), ms(policy.lease), ms(policy.backoff), policy.attempts, self._reserve_ms, self._key, self._owner,
-        )  # fmt: skip
+        if kwargs or not self._least <= len(args) <= self._most:
+            try:
+                self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise BadArguments(
+                    f"{self.name}{self._signature} cannot be called like this: {error}. Nothing was submitted."
+                ) from None
+        return self._template._replace(arguments=arguments_of(self.name, args, kwargs, self.described.max_result_bytes))
 
 
 def describe(
@@ -156,3 +164,15 @@ def _context_parameter(function: Callable[..., Any]) -> str | None:
 
 def _without(signature: inspect.Signature, parameter: str | None) -> inspect.Signature:
     return signature.replace(parameters=[p for p in signature.parameters.values() if p.name != parameter])
+
+
+def _positional(signature: inspect.Signature) -> tuple[int, int]:
+    """How many positional arguments alone make a valid call, at least and at most; nothing fits if it needs keywords."""
+    kinds = inspect.Parameter
+    parameters = list(signature.parameters.values())
+    if any(p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty for p in parameters):
+        return 1, 0
+    positional = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    least = sum(p.default is kinds.empty for p in positional)
+    endless = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
+    return least, 1_000_000 if endless else len(positional)

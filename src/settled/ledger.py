@@ -21,6 +21,7 @@ from settled.bell import Bell
 from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, TaskNotFound, TaskPruned
 from settled.ids import created_ms, new_id
 from settled.policy import reserve_ms
+from settled.post import Post
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
 from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Store
@@ -34,6 +35,8 @@ SWEEP_LIMIT = 500
 
 Rows = list[Snapshot]
 Workers = list[WorkerRow]
+Inserted = tuple[NewTask, tuple[Snapshot, bool]]
+"""A new task and what came of it: its row, and whether it was created or its idempotency key named an older one."""
 
 
 class Ledger:
@@ -47,7 +50,7 @@ class Ledger:
         self.worker: str | None = None
         self.here: dict[str, Snapshot] = {}
         """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
-        self.inserted: Callable[[Sequence[tuple[NewTask, Snapshot, bool]]], None] = lambda rows: None
+        self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
         self._writer = Writer(store, self._committed, self._failed)
         self._names = "[]"
@@ -72,7 +75,8 @@ class Ledger:
 
     async def aadd(self, new: NewTask) -> tuple[Snapshot, bool]:
         """The same, on an event loop."""
-        return _same(new, *await self._writer.awrite("insert", new, SUBMIT_PATIENCE))
+        added: tuple[Snapshot, bool] = await self._writer.awrite("insert", new, SUBMIT_PATIENCE)
+        return _same(new, *added)
 
     def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> Rows:
         """Take up to ``limit`` due tasks of these names, or the one task, to running."""
@@ -200,7 +204,7 @@ class Ledger:
         age = self.retention if older_than is None else older_than
         total = 0
         while True:
-            pruned = self._writer.write_all("prune", [Prune(round(age * 1000), limit)], SUBMIT_PATIENCE)[0]
+            pruned: int = self._writer.write_all("prune", [Prune(round(age * 1000), limit)], SUBMIT_PATIENCE)[0]
             total += pruned
             if pruned < limit:
                 return total
@@ -290,29 +294,28 @@ class Ledger:
         except LedgerUnavailable:
             return []
 
-    def _committed(self, verb: str, payloads: Sequence[Any], results: Sequence[Any], now: int) -> None:
+    def _committed(self, verb: str, payloads: Sequence[Any], results: Sequence[Any], now: int, post: Post) -> None:
         """After each commit of this process: keep count of what runs here, wake who waits for what changed."""
         if verb == "settle":
-            self._ended([verdict for verdict, won in zip(payloads, results, strict=True) if won], now)
+            self._ended([verdict for verdict, won in zip(payloads, results, strict=True) if won], now, post)
         elif verb == "insert":
-            rows = [(new, *result) for new, result in zip(payloads, results, strict=True)]
-            self.here.update((row.id, row) for new, row, created in rows if created and new.worker is not None)
-            self.inserted(rows)
+            self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
+            self.inserted(list(zip(payloads, results, strict=True)), post)
         elif verb == "claim":
-            rows = [row for claimed in results for row in claimed]
-            self.here.update((row.id, row) for row in rows)
-            self.bell.ring(row.id for row in rows)
+            claimed: Rows = [row for rows in results for row in rows]
+            self.here.update((row.id, row) for row in claimed)
+            self.bell.ring([row.id for row in claimed], None, post)
         elif verb == "progress":
-            self.bell.ring(progress.id for progress in payloads)
+            self.bell.ring([progress.id for progress in payloads], None, post)
 
-    def _ended(self, verdicts_won: Sequence[Verdict], now: int) -> None:
+    def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
         news = {}
-        for verdict in verdicts_won:
+        for verdict in won:
             self.here.pop(verdict.id, None)
-            snapshot = verdicts.final(verdict, now)
+            snapshot = verdicts.final(verdict, now) if self.bell.heard_by_anyone(verdict.id) else None
             if snapshot is not None:
                 news[verdict.id] = snapshot
-        self.bell.ring([verdict.id for verdict in verdicts_won], news)
+        self.bell.ring([verdict.id for verdict in won], news, post)
 
     def disown(self, task_id: str) -> None:
         """Note that a task claimed here was ended or taken by another process."""

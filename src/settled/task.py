@@ -39,7 +39,7 @@ class Task:
         return self._ended(await waiter.await_(self._ledger, self.id, timeout))
 
     def __await__(self) -> Generator[Any, None, Ending]:
-        return self.await_().__await__()
+        return waiter.await_(self._ledger, self.snapshot.id).__await__()
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait and return the result; raise ``TaskFailed`` or ``NotSettled`` if there is none."""

@@ -66,7 +66,7 @@ class Tasks:
         backoff: float = 1.0, isolation: str | None = None, memory_limit: int | None = None, kill_grace: float = 2.0,
     ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
     def task(
-        self, function: Callable[P, R] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
+        self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
         start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
         memory_limit: int | None = None, kill_grace: float = 2.0,
     ) -> Any:  # fmt: skip
@@ -77,7 +77,7 @@ class Tasks:
         Raises ``BadTaskFunction`` or ``BadPolicy``.
         """
 
-        def register(function: Callable[P, R]) -> TaskFunction[P, R]:
+        def register(function: Callable[..., Any]) -> TaskFunction[..., Any]:
             described, chosen = describe(
                 function, name=name, isolation=isolation, memory_limit=memory_limit, kill_grace=kill_grace,
                 max_result_bytes=self._max_result_bytes,
@@ -114,10 +114,12 @@ class Tasks:
 
     async def asubmit_new(self, new: NewTask) -> Task:
         """The same, on an event loop."""
-        if self._service.engine is None:
+        service = self._service
+        if service.engine is None:
             await asyncio.to_thread(self._running)
-        engine, ledger = self._service.engine, self.ledger
-        return Task(ledger, (await ledger.aadd(new if engine is None else engine.before_insert(new)))[0])
+        if service.engine is not None:
+            new = service.engine.before_insert(new)
+        return Task(service.ledger, (await service.ledger.aadd(new))[0])
 
     # -- looking and waiting
 
@@ -138,6 +140,10 @@ class Tasks:
     def task_of(self, task_id: str) -> Task:
         """The handle of a task that was submitted elsewhere."""
         return Task(self.ledger, self.get(task_id))
+
+    def owns(self, task: Task) -> bool:
+        """Whether the task is one of this ledger."""
+        return task._ledger is self._service.ledger
 
     def wait(self, task_id: str, timeout: float | None = None) -> Ending:
         """Wait until the task settles; always ends, an unknown id too."""

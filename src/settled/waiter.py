@@ -8,12 +8,10 @@ an event loop.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Generator
 from typing import Final
 
-from settled.bell import Ear
 from settled.errors import BadTaskId, LedgerUnavailable, SettledError, TaskNotFound
 from settled.ledger import Ledger
 from settled.records import Ending, Snapshot, ending_of
@@ -67,42 +65,47 @@ def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
     """Wait in a thread until the task settles; ``timeout`` (seconds) makes it end as ``aborted`` sooner."""
     machine = waiting(timeout, time.monotonic)
     answer: Seen | None = None
-    with ledger.bell.listen(task_id) as ear:
-        assert isinstance(ear.event, threading.Event)
+    ear = ledger.bell.listen(task_id)
+    try:
         while True:
-            try:
-                pause = machine.send(answer)
-            except StopIteration as stop:
-                return _ending(stop)
+            pause = machine.send(answer)
+            answer = None
             if pause is not LOOK:
-                ear.event.wait(pause)
-                answer = None
+                ear.wait(pause)
             else:
-                ear.event.clear()
-                answer = _known(ledger, task_id, ear) or _seen(ledger.get, task_id)
+                ear.forget()
+                try:
+                    answer = ear.news or ledger.get(task_id)
+                except SettledError as error:
+                    answer = error
+    except StopIteration as stop:
+        return _ending(stop)
+    finally:
+        ledger.bell.stop(ear)
 
 
 async def await_(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
     """The same on an event loop."""
-    machine = waiting(timeout, time.monotonic)
-    answer: Seen | None = None
-    with ledger.bell.listen(task_id, asyncio.get_running_loop()) as ear:
+    ear = ledger.bell.listen(task_id, asyncio.get_running_loop())
+    try:
+        if task_id in ledger.here:  # its end cannot be missed in this process: often no look is needed
+            await ear.await_(LOOK_AGAIN if timeout is None else min(LOOK_AGAIN, timeout))
+            if ear.news is not None:
+                return ending_of(ear.news)
+        machine = waiting(timeout, time.monotonic)
+        answer: Seen | None = None
         while True:
-            try:
-                pause = machine.send(answer)
-            except StopIteration as stop:
-                return _ending(stop)
+            pause = machine.send(answer)
+            answer = None
             if pause is not LOOK:
-                await heard(ear, pause)
-                answer = None
+                await ear.await_(pause)
             else:
-                ear.event.clear()
-                answer = _known(ledger, task_id, ear)
-                if answer is None:
-                    try:
-                        answer = await ledger.aget(task_id)
-                    except SettledError as error:
-                        answer = error
+                ear.forget()
+                answer = ear.news or await _seen(ledger, task_id)
+    except StopIteration as stop:
+        return _ending(stop)
+    finally:
+        ledger.bell.stop(ear)
 
 
 async def changed(
@@ -113,40 +116,25 @@ async def changed(
     At once if it has settled, or when the process begins to close. A bell that rings for nothing is borne.
     """
     until = time.monotonic() + timeout
-    with ledger.bell.listen(task_id, asyncio.get_running_loop()) as ear:
+    ear = ledger.bell.listen(task_id, asyncio.get_running_loop())
+    try:
         row = await ledger.aget(task_id)
         before = since or row
         while not row.settled and row[:-1] == before[:-1]:  # all but as_of
             left = until - time.monotonic()
             if left <= 0 or closing():
                 break
-            await heard(ear, min(left, row.settles_in + 0.05))
-            ear.event.clear()
+            await ear.await_(min(left, row.settles_in + 0.05))
+            ear.forget()
             row = await ledger.aget(task_id)
         return row
+    finally:
+        ledger.bell.stop(ear)
 
 
-async def heard(ear: Ear, seconds: float) -> None:
-    """Wait for the bell, for at most so many seconds."""
-    event = ear.event
-    assert isinstance(event, asyncio.Event)
-    if not event.is_set():
-        timer = asyncio.get_running_loop().call_later(seconds, event.set)
-        try:
-            await event.wait()
-        finally:
-            timer.cancel()
-
-
-def _known(ledger: Ledger, task_id: str, ear: Ear) -> Snapshot | None:
-    """The last word that the bell brought; or the row as claimed here, if this process has not ended it yet."""
-    first_look, ear.fresh = ear.fresh, False
-    return ear.news or (ledger.here.get(task_id) if first_look else None)
-
-
-def _seen(get: Callable[[str], Snapshot], task_id: str) -> Seen:
+async def _seen(ledger: Ledger, task_id: str) -> Seen:
     try:
-        return get(task_id)
+        return await ledger.aget(task_id)
     except SettledError as error:
         return error
 

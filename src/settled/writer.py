@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from settled.errors import LedgerFull, LedgerUnavailable, SettledError
+from settled.post import Post
 from settled.stores.base import Store
 
 VERBS = ("enlist", "insert", "settle", "progress", "beat", "lose", "dismiss", "prune", "claim")
@@ -30,8 +31,8 @@ FOREVER = float("inf")
 MAX_BATCH = 2_000
 RETRY_PAUSE = 0.25
 
-Committed = Callable[[str, Sequence[Any], Sequence[Any], int], None]
-"""Told after each commit, for each verb: (verb, payloads, results, the commit's instant)."""
+Committed = Callable[[str, Sequence[Any], Sequence[Any], int, Post], None]
+"""Told after each commit, for each verb: (verb, payloads, results, the commit's instant, what is sent to loops after it)."""
 Failed = Callable[[str, Any], None]
 """Told of each write that is given up: (verb, payload)."""
 
@@ -79,11 +80,11 @@ class Writer:
         except FutureTimeout:
             raise LedgerUnavailable("The disk of the ledger has not answered for a minute; the write may still arrive.") from None
 
-    async def awrite(self, verb: str, payload: Any, patience: float) -> Any:
-        """Write and wait, on an event loop."""
+    def awrite(self, verb: str, payload: Any, patience: float) -> asyncio.Future[Any]:
+        """Write, on an event loop; await the future."""
         future = asyncio.get_running_loop().create_future()
         self.put(verb, payload, future, patience)
-        return await future
+        return future
 
     def close(self, patience: float) -> None:
         """Write what is queued, for at most ``patience`` seconds, then fail the rest and end the thread."""
@@ -153,9 +154,11 @@ class Writer:
             for write in batch:
                 self._commit([write])
             return
+        post = Post()
         for change in changes:
-            self._committed(*change, now)
-        _resolve(done)
+            self._committed(*change, now, post)
+        _resolve(done, post)
+        post.send()
 
     def _keep(self, batch: list[Write], error: LedgerUnavailable) -> None:
         """Fail the writes whose patience is over, keep the others for another try after a pause."""
@@ -169,7 +172,9 @@ class Writer:
     def _give_up(self, writes: Sequence[Write], error: SettledError) -> None:
         for write in writes:
             self._failed(write.verb, write.payload)
-        _resolve([(write, None, error) for write in writes])
+        post = Post()
+        _resolve([(write, None, error) for write in writes], post)
+        post.send()
 
 
 def _defect(error: Exception) -> SettledError:
@@ -178,31 +183,25 @@ def _defect(error: Exception) -> SettledError:
     return failure
 
 
-def _resolve(done: Sequence[tuple[Write, Any, BaseException | None]]) -> None:
-    """Tell whoever waits; one wake-up for each event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any, BaseException | None]]] = {}
+def _resolve(done: Sequence[tuple[Write, Any, BaseException | None]], post: Post) -> None:
+    """Tell whoever waits."""
     for write, result, error in done:
         future = write.future
         if future is None:
             continue
         if isinstance(future, asyncio.Future):
-            by_loop.setdefault(future.get_loop(), []).append((future, result, error))
+            post.add(future.get_loop(), _answer, (future, result, error))
         elif error is not None:
             future.set_exception(error)
         else:
             future.set_result(result)
-    for loop, answers in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_answer, answers)
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits there any more
 
 
-def _answer(answers: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
-    for future, result, error in answers:
-        if future.done():
-            continue
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+def _answer(answer: tuple[asyncio.Future[Any], Any, BaseException | None]) -> None:
+    future, result, error = answer
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

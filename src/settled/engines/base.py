@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from settled.records import NewTask, Snapshot
+from settled.ledger import Inserted
+from settled.post import Post
+from settled.records import NewTask
 
 
 class Engine(Protocol):
@@ -14,8 +16,8 @@ class Engine(Protocol):
     def before_insert(self, new: NewTask) -> NewTask:
         """Called with each task before it is written; may have it born claimed by this process."""
 
-    def inserted(self, rows: Sequence[tuple[NewTask, Snapshot, bool]]) -> None:
-        """Called when they are durable, from any thread; False if an idempotency key named an existing one."""
+    def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
+        """Called when they are durable, from the writer's thread; calls put into the post run on their loops after it."""
 
     def not_inserted(self, new: NewTask) -> None:
         """Called instead, from any thread, when it could not be written."""

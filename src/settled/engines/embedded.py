@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from settled.bell import Ear
 from settled.errors import LedgerUnavailable
-from settled.ledger import Ledger
+from settled.ledger import Inserted, Ledger
 from settled.periodic import Periodic
+from settled.post import Post
 from settled.records import NewTask, Snapshot, Verdict
 from settled.runner.attempt import Attempt
 from settled.runner.base import Function, Isolation
@@ -27,7 +28,6 @@ from settled.runner.process import ProcessIsolation
 from settled.runner.thread import ThreadIsolation
 from settled.states import Reason
 from settled.stores.base import Progress
-from settled.waiter import heard
 
 log = logging.getLogger("settled")
 TICK = 0.1
@@ -73,8 +73,8 @@ class EmbeddedEngine:
     def start(self) -> None:
         """Begin to take work, on the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._wake = Ear(asyncio.Event(), self._loop)
-        self._idle = Ear(asyncio.Event(), self._loop)
+        self._wake = Ear("", self._loop)
+        self._idle = Ear("", self._loop)
         self._accepting = True
         self._ledger.inserted = self.inserted
         self._ledger.not_inserted = self.not_inserted
@@ -115,15 +115,15 @@ class EmbeddedEngine:
             self._free[registered.isolation] -= 1
         return new._replace(worker=worker)
 
-    def inserted(self, rows: Sequence[tuple[NewTask, Snapshot, bool]]) -> None:
-        launch = [row for new, row, created in rows if new.worker is not None and created]
+    def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
+        launch = [row for new, (row, created) in rows if new.worker is not None and created]
         if launch:
-            self._on_loop(self._launch_all, launch)
+            post.add(self._loop, self._launch_all, launch)
         if len(launch) < len(rows):
-            self._on_loop(self._wake.event.set)
-        for new, _, created in rows:
-            if new.worker is not None and not created:
-                self.not_inserted(new)
+            post.add(self._loop, Ear.ring, self._wake)
+            for new, (_, created) in rows:
+                if new.worker is not None and not created:
+                    self.not_inserted(new)
 
     def not_inserted(self, new: NewTask) -> None:
         if new.worker is not None:
@@ -145,7 +145,7 @@ class EmbeddedEngine:
         self._progress.pop(attempt, None)
         self._free_place(self._functions[attempt.row.name].isolation)
         if not self._attempts:
-            self._idle.event.set()
+            self._idle.ring()
 
     # -- the inside, on the loop
 
@@ -172,17 +172,17 @@ class EmbeddedEngine:
         with self._guard:
             self._free[isolation] += 1
         if self._backlog:
-            self._wake.event.set()
+            self._wake.ring()
 
     async def _until_idle(self, seconds: float) -> None:
-        self._idle.event.clear()
+        self._idle.forget()
         if self._attempts:
-            await heard(self._idle, seconds)
+            await self._idle.await_(seconds)
 
     async def _look_for_work(self) -> None:
         while True:
-            await heard(self._wake, TICK)
-            self._wake.event.clear()
+            await self._wake.await_(TICK)
+            self._wake.forget()
             try:
                 self._end_what_is_overdue()
                 self._write_progress()

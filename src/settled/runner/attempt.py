@@ -43,13 +43,13 @@ class Desk(Protocol):
 class Attempt:
     """One running attempt of a task in this process."""
 
-    __slots__ = ("_context", "_desk", "_gone", "_guard", "_overdue_at", "_work", "decided", "row")
+    __slots__ = ("_context", "_desk", "_gone", "_overdue_at", "_work", "decided", "row")
+    _guard = threading.Lock()  # one for all: it is held for one assignment
 
     def __init__(self, row: Snapshot, desk: Desk) -> None:
         self.row = row
         self.decided = False
         self._desk = desk
-        self._guard = threading.Lock()
         self._gone = False
         self._work: Work | None = None
         self._overdue_at = 0.0

@@ -78,7 +78,8 @@ def _find(job: dict[str, Any]) -> Callable[..., Any]:
         rest = job["qualname"].split(".")
     for name in rest:
         found = getattr(found, name)
-    return getattr(found, "function", found)  # the decorated name holds a TaskFunction
+    function: Callable[..., Any] = getattr(found, "function", found)  # the decorated name holds a TaskFunction
+    return function
 
 
 def _limit_memory(limit: int) -> None:

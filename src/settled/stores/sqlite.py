@@ -200,7 +200,7 @@ class SQLiteStore:
 
     def workers(self) -> list[WorkerRow]:
         now = self.now()
-        return [WorkerRow(*row, now) for row in self._query(SQL["read_workers"])]
+        return [WorkerRow._make((*row, now)) for row in self._query(SQL["read_workers"])]
 
     def pulse(self) -> Pulse:
         version, _, pulse_at, steady_since, refused = self._query(SQL["read_ledger"])[0]
@@ -324,7 +324,7 @@ def _of_rows(name: str, count: int, row: str) -> str:
 
 def snapshot_of(row: tuple[Any, ...], now: int) -> Snapshot:
     """The one place that turns a row of SQLite into a record."""
-    return Snapshot(row[0], row[1], _STATUS[row[2]], row[3], row[4], _REASON[row[5]], *row[6:], now)
+    return Snapshot._make((row[0], row[1], _STATUS[row[2]], row[3], row[4], _REASON[row[5]], *row[6:], now))
 
 
 def born(row: NewTask, task_id: str, now: int) -> Snapshot:

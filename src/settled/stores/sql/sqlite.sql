@@ -106,9 +106,11 @@ SELECT json_group_object(id, json_array(status, attempt, progress, progress_mess
 FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 
 -- name: list
+-- By rowid, for those that are born in one instant have ids in any order.
 SELECT {task} FROM task_results
 WHERE (:status IS NULL OR status = :status) AND (:name IS NULL OR name = :name)
-  AND (:reason IS NULL OR reason = :reason) AND (:before IS NULL OR id < :before)
+  AND (:reason IS NULL OR reason = :reason)
+  AND rowid < CASE WHEN :before IS NULL THEN 9223372036854775807 ELSE (SELECT rowid FROM task_results WHERE id = :before) END
 ORDER BY rowid DESC LIMIT :limit;
 
 -- name: counts
@@ -124,7 +126,7 @@ SELECT name, count(*), min(due_at) FROM task_results WHERE status = 'pending' AN
 -- name: prunable
 -- What prune would delete, counted up to a limit.
 SELECT count(*) FROM (
-    SELECT 1 FROM task_results WHERE id < ? AND status IN ('completed', 'failed') AND finished_at < ? LIMIT ?);
+    SELECT 1 FROM task_results WHERE id < ? AND status IN ('completed', 'failed') AND coalesce(finished_at, settles_at) < ? LIMIT ?);
 
 -- name: schema
 -- What a migration made, to be compared with what is there; the file may hold other people's tables too.
@@ -133,9 +135,10 @@ WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_led
 
 -- name: prune
 -- By id, which carries the creation time; a task that settled late is kept for its full retention.
+-- One that was settled by hand does not say when.
 DELETE FROM task_results WHERE rowid IN (
     SELECT rowid FROM task_results
-    WHERE id < ? AND status IN ('completed', 'failed') AND finished_at < ? LIMIT ?);
+    WHERE id < ? AND status IN ('completed', 'failed') AND coalesce(finished_at, settles_at) < ? LIMIT ?);
 
 -- name: enlist
 INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms) VALUES (?, ?, ?, ?, ?, ?, ?);

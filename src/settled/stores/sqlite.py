@@ -139,7 +139,9 @@ class SQLiteStore:
         return [
             [
                 snapshot_of(found, now)
-                for found in self._cursor().execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS}).fetchall()
+                for found in self._cursor()
+                .execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS})
+                .fetchall()
             ]
             for row in rows
         ]
@@ -165,7 +167,10 @@ class SQLiteStore:
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         cursor = self._cursor()
-        return [cursor.execute(SQL["prune"], (new_id(now - row.age_ms), now - row.age_ms, row.limit)).rowcount for row in rows]
+        return [
+            cursor.execute(SQL["prune"], (new_id(now - row.age_ms), now - row.age_ms, row.limit)).rowcount
+            for row in rows
+        ]
 
     # -- verbs that read
 
@@ -283,7 +288,12 @@ class SQLiteStore:
         return [snapshot_of(row, now) for row in rows]
 
     def _many(
-        self, name: str, values: list[tuple[Any, ...]], head: tuple[Any, ...] = (), tail: tuple[Any, ...] = (), row: str = ""
+        self,
+        name: str,
+        values: list[tuple[Any, ...]],
+        head: tuple[Any, ...] = (),
+        tail: tuple[Any, ...] = (),
+        row: str = "",
     ) -> int:
         """Run a statement over many rows of values, many at a time; return how many rows it changed.
 
@@ -324,7 +334,10 @@ def _of_rows(name: str, count: int, row: str) -> str:
 
 def snapshot_of(row: tuple[Any, ...], now: int) -> Snapshot:
     """The one place that turns a row of SQLite into a record."""
-    return Snapshot._make((row[0], row[1], _STATUS[row[2]], row[3], row[4], _REASON[row[5]], *row[6:], now))
+    reason = _REASON[row[5]]
+    if reason is None and row[2] == "failed":
+        reason = Reason.EXCEPTION  # failed by hand, with a message alone
+    return Snapshot._make((row[0], row[1], _STATUS[row[2]], row[3], row[4], reason, *row[6:], now))
 
 
 def born(row: NewTask, task_id: str, now: int) -> Snapshot:
@@ -348,7 +361,18 @@ def _insert_values(s: Snapshot) -> tuple[Any, ...]:
 
 
 def _failure_values(v: Verdict) -> tuple[Any, ...]:
-    return v.id, v.attempt, str(v.seen), "failed", None, str(v.reason), v.error_message, v.error_type, v.traceback, int(v.expiry)
+    return (
+        v.id,
+        v.attempt,
+        str(v.seen),
+        "failed",
+        None,
+        str(v.reason),
+        v.error_message,
+        v.error_type,
+        v.traceback,
+        int(v.expiry),
+    )
 
 
 def _put_back_values(v: Verdict) -> tuple[Any, ...]:

@@ -1,0 +1,127 @@
+"""Workers: enlist, beat, lose, dismiss; and what the ledger knows of the silence of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from settled.records import Snapshot, WorkerRow
+from settled.stores.base import Beat, Loss, Store
+from tests.stores.making import put_back, success, worker_row
+from tests.stores.worlds import World, write
+
+Make = Callable[..., Snapshot]
+LEASE = 5_000
+
+
+def only(store: Store) -> WorkerRow:
+    (found,) = store.workers()
+    return found
+
+
+def test_an_enlisted_worker_has_been_heard(store: Store) -> None:
+    write(store, "enlist", worker_row("w", names='["a","b"]'))
+    row, now = only(store), store.now()
+    assert (row.id, row.host, row.pid, row.names, row.lease_ms) == ("w", "host", 1, '["a","b"]', LEASE)
+    assert (row.started_at, row.heard_at, row.lost_at, row.as_of) == (now, now, None, now)
+    assert row.alive
+
+
+def test_a_worker_is_believed_alive_for_its_lease(world: World, store: Store) -> None:
+    write(store, "enlist", worker_row("w"))
+    world.advance(5)
+    assert only(store).alive
+    world.advance(0.001)
+    assert not only(store).alive
+    assert write(store, "beat", Beat("w", LEASE)) == [True]
+    assert only(store).alive
+
+
+def test_a_silent_worker_can_be_declared_lost_after_its_lease(world: World, store: Store) -> None:
+    write(store, "enlist", worker_row("w"))
+    world.advance(5)
+    assert write(store, "lose", Loss("w", gone=False)) == [False]
+    assert only(store).lost_at is None
+    world.advance(0.001)
+    assert write(store, "lose", Loss("w", gone=False)) == [True]
+    assert only(store).lost_at == store.now()
+
+
+def test_a_dead_worker_is_lost_at_once(store: Store) -> None:
+    write(store, "enlist", worker_row("w"))
+    assert write(store, "lose", Loss("w", gone=True)) == [True]
+    assert not only(store).alive
+
+
+def test_a_worker_is_lost_once_and_is_not_heard_again(world: World, store: Store) -> None:
+    write(store, "enlist", worker_row("w"))
+    write(store, "lose", Loss("w", gone=True))
+    lost = only(store)
+    world.advance(1)
+    assert write(store, "lose", Loss("w", gone=True)) == [False]
+    assert write(store, "beat", Beat("w", LEASE)) == [False]
+    assert only(store)[:-1] == lost[:-1]
+
+
+def test_an_unknown_worker_is_neither_heard_nor_lost(store: Store) -> None:
+    assert write(store, "beat", Beat("nobody", LEASE)) == [False]
+    assert write(store, "lose", Loss("nobody", gone=True)) == [False]
+    assert write(store, "dismiss", "nobody") == [False]
+
+
+def test_a_worker_goes_only_when_none_of_its_attempts_is_open(store: Store, running: Make) -> None:
+    row = running()
+    assert write(store, "dismiss", "alive") == [False]
+    write(store, "settle", success(row))
+    assert write(store, "dismiss", "alive") == [True]
+    assert store.workers() == []
+
+
+def test_a_worker_whose_attempt_was_put_back_can_go(store: Store, running: Make) -> None:
+    row = running()
+    write(store, "settle", put_back(row, row.as_of, row.as_of + 9_000))
+    assert write(store, "dismiss", "alive") == [True]
+
+
+def test_orphans_are_what_lost_or_vanished_workers_run(store: Store, running: Make, pending: Make) -> None:
+    pending()
+    running()
+    lost, vanished = running(worker="lost"), running(worker="vanished")
+    write(store, "enlist", worker_row("lost"))
+    write(store, "lose", Loss("lost", gone=True))
+    assert {row.id for row in store.orphans(10)} == {lost.id, vanished.id}
+    assert len(store.orphans(1)) == 1
+
+
+def test_any_beat_is_a_pulse_of_the_whole_ledger(world: World, store: Store) -> None:
+    write(store, "enlist", worker_row("w"))
+    write(store, "beat", Beat("w", LEASE))
+    began = store.pulse()
+    assert began.pulse_at == began.steady_since == began.now
+    for _ in range(4):
+        world.advance(4)
+        write(store, "beat", Beat("w", LEASE))
+    assert store.pulse().pulse_at == store.now()
+    assert store.pulse().steady_since == began.now
+
+
+def test_after_a_silence_of_all_the_pulse_begins_anew(world: World, store: Store) -> None:
+    write(store, "enlist", worker_row("w"))
+    write(store, "beat", Beat("w", LEASE))
+    world.advance(5.001)
+    write(store, "beat", Beat("w", LEASE))
+    assert store.pulse().steady_since == store.now()
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_worker_of_this_very_process_is_never_gone(store: Store, lives: bool) -> None:
+    store.hold("w")
+    if not lives:
+        store.release("w")
+    assert not store.gone("w")
+
+
+def test_what_was_never_held_cannot_be_told(store: Store) -> None:
+    assert not store.gone("nobody")
+    store.release("nobody")

@@ -82,7 +82,13 @@ class TaskFunction(Generic[P, R]):
             attempts=old.attempts if attempts is None else attempts,
         )
         return TaskFunction(
-            self.function, self._submitter, self.described, policy, self.isolation, key or self._key, owner or self._owner
+            self.function,
+            self._submitter,
+            self.described,
+            policy,
+            self.isolation,
+            key or self._key,
+            owner or self._owner,
         )
 
     def new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
@@ -103,23 +109,31 @@ def describe(
 ) -> tuple[Function, str]:  # fmt: skip
     """Check a function that is to be registered; return what isolations must know of it, and its isolation."""
     if not callable(function):
-        raise BadTaskFunction(f"{function!r} is no function. Use @tasks.task or @tasks.task(timeout=…) on a def or async def.")
+        raise BadTaskFunction(
+            f"{function!r} is no function. Use @tasks.task or @tasks.task(timeout=…) on a def or async def."
+        )
     is_async = inspect.iscoroutinefunction(function)
     chosen = isolation or ("coroutine" if is_async else "thread")
     label = getattr(function, "__qualname__", repr(function))
     if chosen not in ISOLATIONS:
         raise BadTaskFunction(f"isolation={isolation!r} is unknown for {label}. Use one of {', '.join(ISOLATIONS)}.")
-    if chosen == "coroutine" and not is_async or chosen == "thread" and is_async:
+    if (chosen == "coroutine" and not is_async) or (chosen == "thread" and is_async):
         kind = "is async: use 'coroutine' or 'process'" if is_async else "is not async: use 'thread' or 'process'"
         raise BadTaskFunction(f"isolation={chosen!r} does not fit {label}, which {kind}.")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise BadTaskFunction(f"{label} is a generator; a task has one result. Return a list, or report progress through Context.")
+        raise BadTaskFunction(
+            f"{label} is a generator; a task has one result. Return a list, or report progress through Context."
+        )
     if chosen == "process":
         process.check(function)
     elif memory_limit is not None:
-        raise BadTaskFunction(f"memory_limit for {label} needs isolation='process': threads and coroutines share their memory.")
+        raise BadTaskFunction(
+            f"memory_limit for {label} needs isolation='process': threads and coroutines share their memory."
+        )
     if memory_limit is not None and (not isinstance(memory_limit, int) or memory_limit < 1_048_576):
-        raise BadTaskFunction(f"memory_limit={memory_limit!r} for {label} is too small: give bytes, at least 1048576 (1 MiB).")
+        raise BadTaskFunction(
+            f"memory_limit={memory_limit!r} for {label} is too small: give bytes, at least 1048576 (1 MiB)."
+        )
     parameter = _context_parameter(function)
     return Function(function, name or label, parameter, max_result_bytes, memory_limit, kill_grace), chosen
 
@@ -158,7 +172,11 @@ def _context_parameter(function: Callable[..., Any]) -> str | None:
     try:
         hints = typing.get_type_hints(function)
     except Exception:  # an annotation that cannot be resolved is no reason to refuse the function
-        hints = {name: hint for name, hint in getattr(function, "__annotations__", {}).items() if hint in ("Context", Context)}
+        hints = {
+            name: hint
+            for name, hint in getattr(function, "__annotations__", {}).items()
+            if hint in ("Context", Context)
+        }
     return next((name for name, hint in hints.items() if hint in ("Context", Context) and name != "return"), None)
 
 

@@ -49,11 +49,15 @@ class Settling:
         assert worker is not None
         claimed = self._ledger.claim(worker, [row.name], 1, self._id)
         if not claimed:
-            raise NotAllowed(f"Task {self._id} cannot be run here: it is {self._ledger.get(self._id).status}, and only a pending one can.")
+            raise NotAllowed(
+                f"Task {self._id} cannot be run here: it is {self._ledger.get(self._id).status}, and only a pending one can."
+            )
         self._row = claimed[0]
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._settle(completed(self.result, self._limit) if error is None else raised(error))
 
     async def __aenter__(self) -> Settling:
@@ -62,7 +66,9 @@ class Settling:
         await self._timer.__aenter__()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._timer is not None
         try:
             await self._timer.__aexit__(kind, error, trace)

@@ -26,7 +26,8 @@ def new_ids(now_ms: int, count: int) -> list[str]:
     noise = os.urandom(10 * count).hex()
     head = f"{stamp[:8]}-{stamp[8:]}-7"
     return [
-        f"{head}{n[:3]}-{_VARIANT[n[3]]}{n[4:7]}-{n[7:19]}" for n in (noise[start : start + 20] for start in range(0, 20 * count, 20))
+        f"{head}{n[:3]}-{_VARIANT[n[3]]}{n[4:7]}-{n[7:19]}"
+        for n in (noise[start : start + 20] for start in range(0, 20 * count, 20))
     ]
 
 

@@ -124,7 +124,9 @@ class Ledger:
     def again(self, row: Snapshot) -> NewTask:
         """The new task that a retry of a settled one submits; its key makes a double click harmless."""
         if not row.settled:
-            raise NotAllowed(f"The task is still {row.status}; only a settled one can be tried again. Cancel it first, or wait.")
+            raise NotAllowed(
+                f"The task is still {row.status}; only a settled one can be tried again. Cancel it first, or wait."
+            )
         reserve = reserve_ms(0, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
         return NewTask(
             row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms, row.backoff_ms,
@@ -256,7 +258,9 @@ class Ledger:
                 f"Task {task_id} is older than the {self.retention / 86_400:g} days that tasks are kept; "
                 "if it existed, it settled and was deleted."
             )
-        raise TaskNotFound(f"No task has the id {task_id}. Check the id, and that this is the ledger that it was submitted to.")
+        raise TaskNotFound(
+            f"No task has the id {task_id}. Check the id, and that this is the ledger that it was submitted to."
+        )
 
     def _due(self, row: Snapshot) -> bool:
         if row.settled:

@@ -29,7 +29,9 @@ STOP_SECONDS = 8.0
 class Service:
     """Opens the ledger, keeps this process's heartbeat, sweeps, follows other processes, and runs the engine."""
 
-    def __init__(self, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int], drain: float) -> None:
+    def __init__(
+        self, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int], drain: float
+    ) -> None:
         self.ledger = ledger
         self.drain_seconds = drain
         self.closing = False

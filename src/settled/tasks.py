@@ -46,7 +46,9 @@ class Tasks:
         places = {"coroutine": concurrency, "thread": threads, "process": processes or os.cpu_count() or 1}
         _check_numbers(retention=retention, max_result_bytes=max_result_bytes, **places)
         if drain < 0:
-            raise BadPolicy(f"drain={drain!r} is not possible: give the seconds that running tasks get at shutdown, 0 or more.")
+            raise BadPolicy(
+                f"drain={drain!r} is not possible: give the seconds that running tasks get at shutdown, 0 or more."
+            )
         self.url = url
         self.embedded = embedded
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
@@ -54,7 +56,9 @@ class Tasks:
         self._places = places
         self._lease = lease
         self._max_result_bytes = max_result_bytes
-        self._service = Service(Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain)
+        self._service = Service(
+            Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain
+        )
 
     # -- registering
 
@@ -62,7 +66,7 @@ class Tasks:
     def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
     @overload
     def task(
-        self, *, name: str | None = None, timeout: float = 600.0, start_timeout: float = 600.0, attempts: int = 1,
+        self, function: None = None, /, *, name: str | None = None, timeout: float = 600.0, start_timeout: float = 600.0, attempts: int = 1,
         backoff: float = 1.0, isolation: str | None = None, memory_limit: int | None = None, kill_grace: float = 2.0,
     ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
     def task(
@@ -86,7 +90,9 @@ class Tasks:
             pause = max(backoff, kill_grace + 0.5) if chosen == "process" and attempts > 1 else backoff
             policy = Policy(timeout, start_timeout, attempts, pause, self._lease)
             if described.name in self.functions:
-                raise BadTaskFunction(f"Two task functions are named {described.name!r}. Give one of them another name=….")
+                raise BadTaskFunction(
+                    f"Two task functions are named {described.name!r}. Give one of them another name=…."
+                )
             made = TaskFunction(function, self, described, policy, chosen)
             self.functions[described.name] = made
             self._registered[described.name] = Registered(described, chosen)
@@ -170,7 +176,13 @@ class Tasks:
     # -- the safe runner, for code that is not a registered function
 
     def create(
-        self, name: str, *, timeout: float = 600.0, start_timeout: float = 600.0, key: str | None = None, owner: str | None = None
+        self,
+        name: str,
+        *,
+        timeout: float = 600.0,
+        start_timeout: float = 600.0,
+        key: str | None = None,
+        owner: str | None = None,
     ) -> Task:
         """Create a task that no engine runs: your own code runs it, under ``settling``, ``run`` or ``guard``."""
         if name in self.functions:
@@ -178,7 +190,16 @@ class Tasks:
         policy = Policy(timeout, start_timeout, lease=self._lease)
         arguments = arguments_of(name, (), {}, self._max_result_bytes)
         new = NewTask(
-            name, arguments, ms(start_timeout), ms(timeout), ms(self._lease), ms(policy.backoff), 1, policy.reserve_ms(0), key, owner
+            name,
+            arguments,
+            ms(start_timeout),
+            ms(timeout),
+            ms(self._lease),
+            ms(policy.backoff),
+            1,
+            policy.reserve_ms(0),
+            key,
+            owner,
         )
         return Task(self.ledger, self.ledger.add(new)[0])
 
@@ -205,7 +226,12 @@ class Tasks:
 
     @asynccontextmanager
     async def working(
-        self, *, concurrency: int | None = None, threads: int | None = None, processes: int | None = None, drain: float | None = None
+        self,
+        *,
+        concurrency: int | None = None,
+        threads: int | None = None,
+        processes: int | None = None,
+        drain: float | None = None,
     ) -> AsyncIterator[None]:
         """Run tasks while the block lasts, with ``embedded=False`` too: ``settled worker`` is this. The limits replace ``Tasks``'s."""
         given = {"coroutine": concurrency, "thread": threads, "process": processes}
@@ -241,7 +267,9 @@ class Tasks:
     def _function(self, name: str) -> TaskFunction[Any, Any]:
         if name not in self.functions:
             known = ", ".join(sorted(self.functions)) or "none"
-            raise UnknownTaskName(f"No task function is named {name!r}; registered here: {known}. Nothing was submitted.")
+            raise UnknownTaskName(
+                f"No task function is named {name!r}; registered here: {known}. Nothing was submitted."
+            )
         return self.functions[name]
 
 

@@ -26,7 +26,17 @@ def of_attempt(
             due_at, start_by, expiry, row,
         )  # fmt: skip
     return Verdict(
-        row.id, row.attempt, Status.FAILED, None, reason, message, error_type, traceback, row.status, expiry=expiry, row=row
+        row.id,
+        row.attempt,
+        Status.FAILED,
+        None,
+        reason,
+        message,
+        error_type,
+        traceback,
+        row.status,
+        expiry=expiry,
+        row=row,
     )
 
 
@@ -62,7 +72,9 @@ def timeout_message(row: Snapshot, detail: str = "") -> str:
     """What to say of an attempt that ran out of time."""
     limit = _seconds(row.timeout_ms)
     said = f"Attempt {row.attempt} of {row.max_attempts} ran longer than its timeout of {limit}"
-    return f"{said}{': ' + detail if detail else ''}. Give the task function a longer timeout, or find what it waited for."
+    return (
+        f"{said}{': ' + detail if detail else ''}. Give the task function a longer timeout, or find what it waited for."
+    )
 
 
 def _never_started(row: Snapshot, workers: Sequence[WorkerRow]) -> str:

@@ -56,7 +56,10 @@ def waiting(timeout: float | None, clock: Callable[[], float]) -> Machine:
             return Ending(End.UNREACHABLE, None, None, f"The ledger has not answered {since}: {seen}")
         if mine is not None and now >= mine:
             return Ending(
-                End.ABORTED, None, None, f"You waited {timeout:g} s, as asked; the task goes on and settles within {bound - now:.0f} s."
+                End.ABORTED,
+                None,
+                None,
+                f"You waited {timeout:g} s, as asked; the task goes on and settles within {bound - now:.0f} s.",
             )
         yield max(0.0, min(pause, bound - now, pause if mine is None else mine - now))
 
@@ -109,7 +112,11 @@ async def await_(ledger: Ledger, task_id: str, timeout: float | None = None) -> 
 
 
 async def changed(
-    ledger: Ledger, task_id: str, timeout: float, since: Snapshot | None = None, closing: Callable[[], bool] = lambda: False
+    ledger: Ledger,
+    task_id: str,
+    timeout: float,
+    since: Snapshot | None = None,
+    closing: Callable[[], bool] = lambda: False,
 ) -> Snapshot:
     """Return the task at its next change (counted from ``since``, else from now), or as it is after ``timeout`` seconds.
 

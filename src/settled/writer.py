@@ -42,7 +42,9 @@ class Write:
 
     __slots__ = ("future", "give_up_at", "payload", "verb")
 
-    def __init__(self, verb: str, payload: Any, future: Future[Any] | asyncio.Future[Any] | None, give_up_at: float) -> None:
+    def __init__(
+        self, verb: str, payload: Any, future: Future[Any] | asyncio.Future[Any] | None, give_up_at: float
+    ) -> None:
         self.verb = verb
         self.payload = payload
         self.future = future
@@ -59,11 +61,16 @@ class Writer:
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._kept: list[Write] = []
         self._stop_at = FOREVER
+        self._pause = threading.Event()  # never set: it is only waited for
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
 
     def put(
-        self, verb: str, payload: Any, future: Future[Any] | asyncio.Future[Any] | None = None, patience: float = FOREVER
+        self,
+        verb: str,
+        payload: Any,
+        future: Future[Any] | asyncio.Future[Any] | None = None,
+        patience: float = FOREVER,
     ) -> None:
         """Queue one write; returns at once."""
         if self._thread is None:
@@ -78,7 +85,9 @@ class Writer:
         try:
             return [future.result(timeout=patience + 60) for future in futures]
         except FutureTimeout:
-            raise LedgerUnavailable("The disk of the ledger has not answered for a minute; the write may still arrive.") from None
+            raise LedgerUnavailable(
+                "The disk of the ledger has not answered for a minute; the write may still arrive."
+            ) from None
 
     def awrite(self, verb: str, payload: Any, patience: float) -> asyncio.Future[Any]:
         """Write, on an event loop; await the future."""
@@ -162,12 +171,14 @@ class Writer:
 
     def _keep(self, batch: list[Write], error: LedgerUnavailable) -> None:
         """Fail the writes whose patience is over, keep the others for another try after a pause."""
-        now = time.monotonic()
-        hopeless = [write for write in batch if write.give_up_at <= now or (write.give_up_at < FOREVER and isinstance(error, LedgerFull))]
+        now, full = time.monotonic(), isinstance(error, LedgerFull)
+        hopeless: list[Write] = []
+        for write in batch:
+            patient = write.give_up_at == FOREVER or (write.give_up_at > now and not full)
+            (self._kept if patient else hopeless).append(write)
         self._give_up(hopeless, error)
-        self._kept += [write for write in batch if write not in hopeless] if hopeless else batch
         if self._kept:
-            time.sleep(RETRY_PAUSE)
+            self._pause.wait(RETRY_PAUSE)
 
     def _give_up(self, writes: Sequence[Write], error: SettledError) -> None:
         for write in writes:

@@ -62,7 +62,9 @@ class Attempt:
         self._context = Context(row.id, row.attempt, row.max_attempts, timeout, self._report)
         self._overdue_at = time.monotonic() + timeout
         arguments = json.loads(row.arguments)
-        self._work = isolation.start(Call(function, arguments["args"], arguments["kwargs"], self._context, row.id), self._ended)
+        self._work = isolation.start(
+            Call(function, arguments["args"], arguments["kwargs"], self._context, row.id), self._ended
+        )
 
     def fail(self, outcome: Outcome) -> None:
         """End an attempt that could not be started."""

@@ -41,7 +41,11 @@ def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
 
 def _run(job: dict[str, Any], report: _Report) -> Any:
     context = Context(
-        job["id"], job["attempt"], job["max_attempts"], job["timeout"], lambda *progress: report.send("progress", progress)
+        job["id"],
+        job["attempt"],
+        job["max_attempts"],
+        job["timeout"],
+        lambda *progress: report.send("progress", progress),
     )
 
     def terminated(signum: int, frame: object) -> None:

@@ -68,7 +68,11 @@ def raised(error: BaseException) -> Outcome:
             retry=error.retry if isinstance(error, PublicError) else True,
         )
     except BaseException:  # not even describing it is safe, e.g. out of memory
-        return Outcome(Reason.EXCEPTION, message="The task function raised an error that cannot be described.", error_type="Exception")
+        return Outcome(
+            Reason.EXCEPTION,
+            message="The task function raised an error that cannot be described.",
+            error_type="Exception",
+        )
 
 
 def _jsonable(value: Any) -> Any:
@@ -113,7 +117,9 @@ def _rejected(value: Any, error: BaseException) -> Outcome:
         why = "bytes have no JSON form; return text, e.g. base64"
     return Outcome(
         Reason.RESULT_REJECTED,
-        message=shown(f"The result, a {kind}, cannot be stored as JSON: {why}. Return what JSON can hold.", MESSAGE_LIMIT),
+        message=shown(
+            f"The result, a {kind}, cannot be stored as JSON: {why}. Return what JSON can hold.", MESSAGE_LIMIT
+        ),
         error_type=storable(type(error).__name__),
     )
 

@@ -99,7 +99,9 @@ class _Threaded:
         try:
             self._loop.call_soon_threadsafe(self._finish, outcome)
         except RuntimeError:
-            log.warning("Task %s ended after its event loop was closed; its worker's end has settled it.", self._call.task_id)
+            log.warning(
+                "Task %s ended after its event loop was closed; its worker's end has settled it.", self._call.task_id
+            )
 
     def give_up(self) -> None:
         self._thread.left_behind = True

@@ -39,6 +39,10 @@ def _awaiting(coroutine: Any) -> Iterator[FrameType]:
 def _line(frame: FrameType) -> str:
     """A frame in words; empty for ours and the standard library's, which tell a user nothing."""
     path = frame.f_code.co_filename
-    if path.startswith("<") or path.startswith(_HIDDEN[0]) or (path.startswith(_HIDDEN[1]) and "site-packages" not in path):
+    if (
+        path.startswith("<")
+        or path.startswith(_HIDDEN[0])
+        or (path.startswith(_HIDDEN[1]) and "site-packages" not in path)
+    ):
         return ""
     return f"{os.path.basename(path)}:{frame.f_lineno} in {frame.f_code.co_name}"

@@ -21,7 +21,11 @@ def load(dialect: str) -> dict[str, str]:
 def migrations(dialect: str) -> list[tuple[int, str]]:
     """Return ``(number, statements)`` of every migration of a dialect, in order."""
     folder = resources.files("settled.stores") / "sql" / "migrations"
-    found = [(int(file.name[:4]), file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(f".{dialect}.sql")]
+    found = [
+        (int(file.name[:4]), file.read_text("utf-8"))
+        for file in folder.iterdir()
+        if file.name.endswith(f".{dialect}.sql")
+    ]
     return sorted(found)
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from settled.errors import LedgerFull, LedgerUnavailable
 from settled.stores.base import RowRefused
 
-_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError)
+_ROW = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeError,
+)
 _HELP = {
     sqlite3.SQLITE_BUSY: "another program holds its lock. Find it (a backup, a shell with an open transaction) and let it finish",
     sqlite3.SQLITE_LOCKED: "another connection holds a table's lock",
@@ -41,4 +48,6 @@ def _translated(error: sqlite3.Error, path: Path) -> Exception:
         return LedgerFull(f"The disk of the ledger {path} is full: nothing was written. Free some room and try again.")
     if isinstance(error, _ROW) and "closed database" not in str(error):
         return RowRefused(f"SQLite refused a row: {error}")
-    return LedgerUnavailable(f"The ledger {path} cannot be used now: {_HELP.get(code, str(error))}. Nothing was written.")
+    return LedgerUnavailable(
+        f"The ledger {path} cannot be used now: {_HELP.get(code, str(error))}. Nothing was written."
+    )

@@ -54,7 +54,9 @@ def expected_schema(sql: dict[str, str]) -> list[tuple[str, str, str]]:
 def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> None:
     """Bring the tables to this version, under the write lock; raise for what is not ours or is newer."""
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-        raise BadLedgerUrl(f"{path} cannot use SQLite's write-ahead log, as on a network file system. Put it on a local disk.")
+        raise BadLedgerUrl(
+            f"{path} cannot use SQLite's write-ahead log, as on a network file system. Put it on a local disk."
+        )
     steps = queries.migrations("sqlite")
     version = _version(connection, path, sql)
     if version == steps[-1][0]:

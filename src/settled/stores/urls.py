@@ -26,7 +26,9 @@ def checked(path: Path) -> Path:
     path = path.absolute()
     folder = path.parent
     if not folder.is_dir():
-        raise BadLedgerUrl(f"The ledger {path} cannot be made: its folder {folder} does not exist. Make it, or correct the URL.")
+        raise BadLedgerUrl(
+            f"The ledger {path} cannot be made: its folder {folder} does not exist. Make it, or correct the URL."
+        )
     if path.is_dir():
         raise BadLedgerUrl(f"The ledger {path} is a folder. Name a file in it.")
     if not os.access(path if path.exists() else folder, os.W_OK) or not os.access(folder, os.W_OK):

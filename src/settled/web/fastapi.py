@@ -1,0 +1,325 @@
+"""The HTTP surface as a FastAPI router, in the OpenAPI schema; what it does is ``web.face``, as everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+from weakref import WeakSet
+
+from fastapi import APIRouter, FastAPI, Header, Path, Request, Response
+from fastapi.params import Depends
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, NoMatchFound
+
+from settled.errors import SettledError
+from settled.states import Reason, Status
+from settled.task import Task
+from settled.tasks import Tasks
+from settled.web import wire
+from settled.web.face import ROUTES, SCRIPT, Authorize, Face, not_offered, problem_of
+from settled.web.request import Scope
+
+DEFAULT_PREFIX = "/tasks"
+
+
+class TaskError(BaseModel):
+    """Why a task failed."""
+
+    reason: Reason
+    message: str = Field(description="For a person to read and act on.")
+    type: str | None = Field(description="The name of the exception's class, if there was one.")
+
+
+class TaskProgress(BaseModel):
+    """How far a task has come."""
+
+    fraction: float | None = Field(description="From 0 to 1.")
+    message: str | None
+
+
+class TaskBody(BaseModel):
+    """A task as it stands. ``settled`` says whether it has ended; the durations (seconds) say when to ask again."""
+
+    id: str
+    name: str
+    status: Status
+    settled: bool = Field(description="Whether this is the task's last word; it never changes again then.")
+    result: Any = Field(description="What the task function returned; null unless completed.")
+    error: TaskError | None
+    progress: TaskProgress | None
+    attempt: int = Field(description="Counted from 1; 0 while nobody has picked it up.")
+    max_attempts: int
+    created_at: str = Field(description="RFC 3339, UTC, for people to read.")
+    started_at: str | None
+    finished_at: str | None
+    settles_at: str = Field(description="By when it will have ended, come what may.")
+    settles_in: float = Field(description="In how many seconds, at most, it will have ended; 0 once it has.")
+    retry_after: float = Field(description="In how many seconds to ask again; 0 once it has ended.")
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "01931f6e-7c00-7cc3-98c4-dc0c0c07398f",
+                    "name": "scrape",
+                    "status": "failed",
+                    "settled": True,
+                    "result": None,
+                    "error": {"reason": "exception", "message": "The server answered 404.", "type": "PublicError"},
+                    "progress": {"fraction": 0.4, "message": "12 of 30 pages"},
+                    "attempt": 1,
+                    "max_attempts": 2,
+                    "created_at": "2024-11-12T09:00:00.000Z",
+                    "started_at": "2024-11-12T09:00:00.012Z",
+                    "finished_at": "2024-11-12T09:00:04.310Z",
+                    "settles_at": "2024-11-12T09:12:31.000Z",
+                    "settles_in": 0,
+                    "retry_after": 0,
+                }
+            ]
+        }
+    )
+
+
+class Problem(BaseModel):
+    """What went wrong with a request (RFC 9457)."""
+
+    type: str = Field(examples=["urn:settled:not-found"], description="What kind of problem; for machines.")
+    title: str = Field(examples=["No such task"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["No task has this id, or you may not see it."])
+
+
+def tasks_router(
+    tasks: Tasks, *, authorize: Authorize | None = None, errors: Literal["all", "public"] = "all",
+    public_cache: bool = False,
+) -> APIRouter:  # fmt: skip
+    """Return the router of one ``Tasks``: ``app.include_router(tasks_router(tasks), prefix="/tasks")``.
+
+    authorize     ``(request, task) -> bool``, async or quick; False answers 404, ``web.NotSignedIn`` 401.
+                  Without it, whoever knows an id may see the task.
+    errors        ``"public"`` lets only the messages of ``PublicError`` through
+    public_cache  whether shared caches may keep what has settled
+
+    Give it a prefix of its own. Dependencies given to ``include_router`` are honoured.
+    """
+    place = _Place(Face(tasks, authorize, errors, public_cache, Request, (HTTPException,)))
+    _PLACES.add(place)
+    ends = _Endpoints(place.face)
+    router = APIRouter(route_class=place.route_class, lifespan=place.lifespan, tags=["tasks"])
+    router.add_api_route(
+        "/settled.js", ends.settled_js, summary="The browser client", response_class=_Script,
+        responses={304: _UNCHANGED},
+    )  # fmt: skip
+    router.add_api_route(
+        "/{id}", ends.get_task, summary="A task as it stands", response_model=TaskBody,
+        openapi_extra={"parameters": _POLLING}, responses={304: _UNCHANGED, **_problems(401, 404, 410, 503)},
+    )  # fmt: skip
+    router.add_api_route(
+        "/{id}/cancel", ends.cancel_task, methods=["POST"], summary="Cancel a task", response_model=TaskBody,
+        responses=_problems(401, 403, 404, 409, 410, 503),
+    )  # fmt: skip
+    router.add_api_route(
+        "/{id}/retry", ends.retry_task, methods=["POST"], summary="Try a settled task again", response_model=TaskBody,
+        status_code=202, responses={202: _ACCEPTED, **_problems(401, 403, 404, 409, 410, 503)},
+    )  # fmt: skip
+    for path, offered in ("/settled.js", SCRIPT), *((f"/{{id}}/{verb}".rstrip("/"), ROUTES[verb]) for verb in ROUTES):
+        if "HEAD" in offered:
+            router.add_api_route(path, ends.head, methods=["HEAD"], include_in_schema=False, name=place.name)
+        others = [method for method in _METHODS if method not in offered]
+        router.add_api_route(path, ends.refuse, methods=others, include_in_schema=False)
+    return router
+
+
+def accepted(
+    task: Task, response: Response, *, request: Request | None = None, prefix: str | None = None
+) -> dict[str, Any]:
+    """Make ``response`` a 202 with ``Location`` and ``Retry-After``, and return the body.
+
+    The ``Location`` lies where ``tasks_router`` is included in the app; pass the ``request`` where a
+    proxy in front adds a prefix, or say the ``prefix`` yourself.
+    """
+    place = next((place for place in _PLACES if place.face.tasks.owns(task)), None)
+    if prefix is None:
+        prefix = DEFAULT_PREFIX if place is None else place.prefix(request)
+    public = place is not None and place.face.public
+    answer = wire.changed(task.snapshot, public=public, location=f"{prefix}/{task.id}")
+    response.status_code = answer.status
+    for name, value in answer.headers:
+        if name not in (b"content-type", b"content-length"):
+            response.headers[name.decode()] = value.decode()
+    body: dict[str, Any] = json.loads(answer.body)
+    return body
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer settled's errors in the app's own endpoints as problem documents: bad input 422, database away 503."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        assert isinstance(error, SettledError)
+        return _response(problem_of(error))
+
+    app.add_exception_handler(SettledError, handle)
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(max_length=255, description="Requests with the same key are one task, which is submitted once."),
+    ] = None,
+) -> str | None:
+    return (idempotency_key or "").strip().strip('"') or None
+
+
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+"""A parameter of an endpoint: the ``Idempotency-Key`` header, for ``scrape.using(key=…).asubmit(…)``; None without."""
+
+Id = Annotated[str, Path(description="The task's id, as returned by submit.")]
+
+
+# -- the inside
+
+
+class _Endpoints:
+    """What FastAPI calls, once it has solved the dependencies that ``include_router`` was given."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    async def settled_js(self, request: Request) -> Response:
+        """An ES module: ``waitForTask(url)`` and ``<settled-task src=…>``."""
+        return await self._answer("script", request)
+
+    async def get_task(self, request: Request, id: Id) -> Response:  # noqa: A002  the name in the path
+        """200 with the task, whatever became of it. What has settled never changes and may be cached."""
+        return await self._answer("show", request, id)
+
+    async def cancel_task(self, request: Request, id: Id) -> Response:  # noqa: A002
+        """Settle it as failed, reason ``cancelled``; 409 if it has settled already."""
+        return await self._answer("cancel", request, id)
+
+    async def retry_task(self, request: Request, id: Id) -> Response:  # noqa: A002
+        """Submit the same call as a new task, at ``Location``; the same new one, however often it is asked."""
+        return await self._answer("retry", request, id)
+
+    async def head(self, request: Request) -> Response:
+        task_id = request.path_params.get("id")
+        response = await self._answer("show" if task_id else "script", request, task_id or "")
+        response.body = b""
+        return response
+
+    async def refuse(self, request: Request) -> Response:
+        last = request.scope["path"].rpartition("/")[2]
+        return _response(not_offered(request.method, SCRIPT if last == "settled.js" else ROUTES.get(last, ROUTES[""])))
+
+    async def _answer(self, operation: str, request: Request, task_id: str = "") -> Response:
+        return _response(await self._face.answer(operation, request.scope, request.receive, task_id))
+
+
+class _Route(APIRoute):
+    """Remembers where it is reached, and refuses methods only where the path names a task: the rest is not ours."""
+
+    place: _Place
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        self.place.reached(scope)
+        found, child = super().matches(scope)
+        if found is not Match.NONE and self.name == "refuse" and not _names_a_task(child["path_params"].get("id")):
+            return Match.NONE, {}
+        return found, child
+
+
+class _Place:
+    """Where a router is reached: known from the app's start, and from every request that comes by."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+        self.name = f"settled:{id(self):x}"
+        self.route_class = type("TasksRoute", (_Route,), {"place": self})
+        self._app: Any = None
+        self._root = ""
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any) -> AsyncIterator[None]:
+        """Learn which app includes the router."""
+        self._app = app
+        yield
+
+    def reached(self, scope: Scope) -> None:
+        """Learn the same from a request, and the prefix in front of the app."""
+        self._app = scope.get("app", self._app)
+        self._root = scope.get("root_path", "")
+
+    def prefix(self, request: Request | None) -> str:
+        """The path of the router as a client has it."""
+        known = [] if self._app is None else [(self._app, self._root)]
+        if request is not None:
+            known.insert(0, (request.app, request.scope.get("root_path", "")))
+        for app, root in known:
+            try:
+                return root.rstrip("/") + str(app.url_path_for(self.name, id="-")).removesuffix("/-")
+            except NoMatchFound:
+                continue  # included in another app than this request's
+        return DEFAULT_PREFIX
+
+
+def _names_a_task(task_id: str | None) -> bool:
+    """Whether this could be an id, or there is none in the path, as for the script."""
+    return task_id is None or task_id.count("-") == 4
+
+
+_PLACES: WeakSet[_Place] = WeakSet()
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class _Script(Response):
+    media_type = "text/javascript"
+
+
+def _response(answer: wire.Answer) -> Response:
+    response = Response(status_code=answer.status)
+    response.body = answer.body
+    response.raw_headers = answer.headers
+    return response
+
+
+_UNCHANGED: dict[str, Any] = {"description": "Unchanged since the `ETag` in `If-None-Match`."}
+_ACCEPTED: dict[str, Any] = {
+    "description": "The new task.",
+    "headers": {"Location": {"description": "Where to ask for the new task.", "schema": {"type": "string"}}},
+}
+_POLLING = [
+    {
+        "name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"}, "example": "wait=20",
+        "description": f"`wait=N`: hold it for N seconds ({wire.LONGEST_WAIT} at most), or until the task changes.",
+    },
+    {
+        "name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"},
+        "description": "The `ETag` of the last answer; 304 if nothing has changed.",
+    },
+]  # fmt: skip
+_DESCRIPTIONS = {
+    401: "Nobody is signed in.",
+    403: "The request comes from a page of another site.",
+    404: "There is no such task, or the asker may not see it.",
+    409: "The task's present status does not permit it.",
+    410: "The task has been deleted: tasks are kept only for a while.",
+    422: "The input is unusable.",
+    503: "The database is away; ask again after `Retry-After` seconds.",
+}
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "model": Problem,
+            "description": _DESCRIPTIONS[status],
+            "content": {"application/problem+json": {"schema": schema}},
+        }
+        for status in statuses
+    }

@@ -78,7 +78,9 @@ class ManualClock:
 @cache
 def _boot_id() -> str:
     if sys.platform == "darwin":
-        answer = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, timeout=5)
+        answer = subprocess.run(
+            ["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, timeout=5, check=False
+        )
         return answer.stdout.strip() or "unknown"
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:

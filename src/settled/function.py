@@ -62,7 +62,7 @@ class TaskFunction(Generic[P, R]):
         return self.function(*args, **kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> Task:
-        """Submit a call; durable when this returns. Raises ``BadArguments``, ``KeyConflict`` or ``LedgerUnavailable``."""
+        """Submit a call, durable when this returns; raise ``BadArguments``, ``KeyConflict``, ``LedgerUnavailable``."""
         return self._submitter.submit_new(self.new(args, kwargs))
 
     def asubmit(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
@@ -104,8 +104,8 @@ class TaskFunction(Generic[P, R]):
 
 
 def describe(
-    function: Callable[..., Any], *, name: str | None, isolation: str | None, memory_limit: int | None, kill_grace: float,
-    max_result_bytes: int,
+    function: Callable[..., Any], *, name: str | None, isolation: str | None, memory_limit: int | None,
+    kill_grace: float, max_result_bytes: int,
 ) -> tuple[Function, str]:  # fmt: skip
     """Check a function that is to be registered; return what isolations must know of it, and its isolation."""
     if not callable(function):
@@ -145,8 +145,8 @@ def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit
     except (TypeError, ValueError, RecursionError) as error:
         which = next((key for key, value in [*enumerate(args), *kwargs.items()] if not _encodes(value)), "?")
         raise BadArguments(
-            f"Argument {which!r} of {name} cannot be kept: {error}. A task may run later in another process, so its arguments "
-            "must be JSON: text, finite numbers, booleans, None, lists, dicts. Nothing was submitted."
+            f"Argument {which!r} of {name} cannot be kept: {error}. A task may run later in another process, "
+            "so its arguments must be JSON: text, finite numbers, booleans, None, lists, dicts. Nothing was submitted."
         ) from None
     if len(text) > limit:
         raise BadArguments(
@@ -185,7 +185,7 @@ def _without(signature: inspect.Signature, parameter: str | None) -> inspect.Sig
 
 
 def _positional(signature: inspect.Signature) -> tuple[int, int]:
-    """How many positional arguments alone make a valid call, at least and at most; nothing fits if it needs keywords."""
+    """How many positional arguments alone make a valid call, at least and at most; none if it needs keywords."""
     kinds = inspect.Parameter
     parameters = list(signature.parameters.values())
     if any(p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty for p in parameters):

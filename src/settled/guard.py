@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -18,6 +19,7 @@ from settled.runner.outcome import Outcome, completed, raised
 from settled.states import Reason
 from settled.stores.base import Progress
 
+log = logging.getLogger("settled")
 WRITTEN_WITHIN = 30.0
 """Seconds that the end of a block waits for its verdict to be written; it stays queued beyond."""
 
@@ -33,7 +35,7 @@ class Settling:
     def __init__(self, ledger: Ledger, task_id: str, max_result_bytes: int) -> None:
         self.result: Any = None
         self._ledger = ledger
-        self._id = task_id
+        self.id = task_id
         self._limit = max_result_bytes
         self._row: Snapshot | None = None
         self._timer: asyncio.Timeout | None = None
@@ -44,13 +46,13 @@ class Settling:
         self._ledger.record_progress(Progress(row.id, row.attempt, fraction, message))
 
     def __enter__(self) -> Settling:
-        row = self._ledger.get(self._id)
+        row = self._ledger.get(self.id)
         worker = self._ledger.worker
         assert worker is not None
-        claimed = self._ledger.claim(worker, [row.name], 1, self._id)
+        claimed = self._ledger.claim(worker, [row.name], 1, self.id)
         if not claimed:
             raise NotAllowed(
-                f"Task {self._id} cannot be run here: it is {self._ledger.get(self._id).status}, and only a pending one can."
+                f"Task {self.id} cannot be run here: it is {self._ledger.get(self.id).status}, not pending."
             )
         self._row = claimed[0]
         return self
@@ -81,7 +83,7 @@ class Settling:
 
     def ending(self) -> Ending:
         """How the task stands after the block."""
-        return ending_of(self._ledger.get(self._id))
+        return ending_of(self._ledger.get(self.id))
 
     def _claimed(self) -> Snapshot:
         if self._row is None:
@@ -104,8 +106,8 @@ def run(settling: Settling, function: Callable[..., Any], *args: Any, **kwargs: 
             attempt.result = function(*args, **kwargs)
     except NotAllowed:
         raise
-    except Exception:
-        pass
+    except Exception as error:
+        log.info("Task %s failed: %r", settling.id, error)  # the task carries it; nobody here is to be stopped
     return settling.ending()
 
 
@@ -116,6 +118,6 @@ async def await_(settling: Settling, awaitable: Awaitable[Any]) -> Ending:
             attempt.result = await awaitable
     except NotAllowed:
         raise
-    except Exception:
-        pass
+    except Exception as error:
+        log.info("Task %s failed: %r", settling.id, error)  # the task carries it; nobody here is to be stopped
     return await asyncio.to_thread(settling.ending)

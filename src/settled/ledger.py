@@ -118,7 +118,7 @@ class Ledger:
         return self.get(task_id)
 
     def retry(self, task_id: str) -> tuple[Snapshot, bool]:
-        """Submit a failed task's call again, as a new task linked to the old one; once for each task, however often asked."""
+        """Submit a settled task's call again, as a new task linked to the old; once, however often asked."""
         return self.add(self.again(self.get(task_id)))
 
     def again(self, row: Snapshot) -> NewTask:
@@ -129,8 +129,8 @@ class Ledger:
             )
         reserve = reserve_ms(0, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
         return NewTask(
-            row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms, row.backoff_ms,
-            row.max_attempts, reserve, f"retry of {row.id}", row.owner, row.id,
+            row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms,
+            row.backoff_ms, row.max_attempts, reserve, f"retry of {row.id}", row.owner, row.id,
         )  # fmt: skip
 
     # -- reading; whoever looks, settles

@@ -52,7 +52,7 @@ class Service:
                 return
             if self._pid is not None:
                 raise LedgerUnavailable(
-                    "The ledger was opened before this process was forked, and a database connection cannot be shared so. "
+                    "The ledger was opened before this process was forked, and a connection cannot be shared so. "
                     "Open it after the fork: start Tasks in the worker's own lifespan."
                 )
             self.ledger.open()

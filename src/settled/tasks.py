@@ -39,8 +39,9 @@ class Tasks:
     """
 
     def __init__(
-        self, url: str, *, lease: float = 30.0, retention: float = 7 * 86_400.0, concurrency: int = 100, threads: int = 32,
-        processes: int | None = None, max_result_bytes: int = 1_048_576, drain: float = 10.0, embedded: bool = True,
+        self, url: str, *, lease: float = 30.0, retention: float = 7 * 86_400.0, concurrency: int = 100,
+        threads: int = 32, processes: int | None = None, max_result_bytes: int = 1_048_576,
+        drain: float = 10.0, embedded: bool = True,
     ) -> None:  # fmt: skip
         Policy(lease=lease)
         places = {"coroutine": concurrency, "thread": threads, "process": processes or os.cpu_count() or 1}
@@ -66,8 +67,9 @@ class Tasks:
     def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
     @overload
     def task(
-        self, function: None = None, /, *, name: str | None = None, timeout: float = 600.0, start_timeout: float = 600.0, attempts: int = 1,
-        backoff: float = 1.0, isolation: str | None = None, memory_limit: int | None = None, kill_grace: float = 2.0,
+        self, function: None = None, /, *, name: str | None = None, timeout: float = 600.0,
+        start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
+        memory_limit: int | None = None, kill_grace: float = 2.0,
     ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
     def task(
         self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
@@ -160,7 +162,7 @@ class Tasks:
         return await waiter.await_(self.ledger, task_id, timeout)
 
     async def changed(self, task_id: str, timeout: float, since: Snapshot | None = None) -> Snapshot:
-        """The task at its next change (counted from ``since``), or as it is after ``timeout`` seconds or when this process closes."""
+        """The task at its next change (counted from ``since``), or as it is after ``timeout`` s or at shutdown."""
         return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
 
     # -- a person's hand
@@ -233,7 +235,7 @@ class Tasks:
         processes: int | None = None,
         drain: float | None = None,
     ) -> AsyncIterator[None]:
-        """Run tasks while the block lasts, with ``embedded=False`` too: ``settled worker`` is this. The limits replace ``Tasks``'s."""
+        """Run tasks while the block lasts, also with ``embedded=False``, as ``settled worker`` does."""
         given = {"coroutine": concurrency, "thread": threads, "process": processes}
         self._places.update({isolation: number for isolation, number in given.items() if number is not None})
         if drain is not None:

@@ -63,7 +63,8 @@ def final(verdict: Verdict, now: int) -> Snapshot | None:
     if row is None or verdict.status is Status.PENDING:
         return None
     return row._replace(
-        status=verdict.status, result_data=verdict.result_data, reason=verdict.reason, error_message=verdict.error_message,
+        status=verdict.status, result_data=verdict.result_data, reason=verdict.reason,
+        error_message=verdict.error_message,
         error_type=verdict.error_type, traceback=verdict.traceback, finished_at=now, as_of=now,
     )  # fmt: skip
 

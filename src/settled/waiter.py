@@ -118,7 +118,7 @@ async def changed(
     since: Snapshot | None = None,
     closing: Callable[[], bool] = lambda: False,
 ) -> Snapshot:
-    """Return the task at its next change (counted from ``since``, else from now), or as it is after ``timeout`` seconds.
+    """Return the task at its next change (counted from ``since``, else from now), or as it is in ``timeout`` seconds.
 
     At once if it has settled, or when the process begins to close. A bell that rings for nothing is borne.
     """

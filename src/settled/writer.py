@@ -32,7 +32,7 @@ MAX_BATCH = 2_000
 RETRY_PAUSE = 0.25
 
 Committed = Callable[[str, Sequence[Any], Sequence[Any], int, Post], None]
-"""Told after each commit, for each verb: (verb, payloads, results, the commit's instant, what is sent to loops after it)."""
+"""Told after each commit, for each verb: (verb, payloads, results, the commit's instant, what goes to loops)."""
 Failed = Callable[[str, Any], None]
 """Told of each write that is given up: (verb, payload)."""
 

@@ -17,7 +17,7 @@ class Engine(Protocol):
         """Called with each task before it is written; may have it born claimed by this process."""
 
     def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
-        """Called when they are durable, from the writer's thread; calls put into the post run on their loops after it."""
+        """Called when they are durable, on the writer's thread; what is put into the post runs on its loop."""
 
     def not_inserted(self, new: NewTask) -> None:
         """Called instead, from any thread, when it could not be written."""

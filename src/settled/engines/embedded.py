@@ -86,13 +86,13 @@ class EmbeddedEngine:
         self._accepting = False
 
     async def stop(self, grace: float) -> None:
-        """Let what runs finish for ``grace`` seconds, then end it as interrupted, or hand it back if attempts are left."""
+        """Let what runs finish for ``grace`` seconds, then end it as interrupted, or hand it back."""
         self.drain()
         await self._until_idle(grace)
         for attempt in list(self._attempts.values()):
             attempt.give_up(
                 Reason.INTERRUPTED,
-                f"The worker was shut down, as in a deploy, and the task did not finish within the {grace:g} s it had left.",
+                f"The worker was shut down, as in a deploy, and the task did not finish within the {grace:g} s left.",
             )
         await self._until_idle(STOPPING + max((f.function.kill_grace for f in self._functions.values()), default=0.0))
         self._looking.cancel()

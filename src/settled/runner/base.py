@@ -52,7 +52,7 @@ class Isolation(Protocol):
     """A way to run a call so that its end is known."""
 
     def start(self, call: Call, ended: Callable[[Outcome], None]) -> Work:
-        """Start on the running event loop. ``ended`` is called on that loop when the work has ended or is left behind."""
+        """Start on the running loop. ``ended`` is called on it when the work has ended or is left behind."""
 
     def close(self) -> None:
         """Let go of threads and processes."""

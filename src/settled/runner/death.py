@@ -46,14 +46,16 @@ class Evidence:
 
     def _out_of_memory(self) -> str:
         return (
-            f"The task's process ran out of memory: its limit is {_mib(self._limit or 0)}, its peak was {_mib(self.peak)}. "
-            "Raise memory_limit, or let it do less at once."
+            f"The task's process ran out of memory: its limit is {_mib(self._limit or 0)}, "
+            f"its peak was {_mib(self.peak)}. Raise memory_limit, or let it do less at once."
         )
 
     def _died(self, status: int) -> str:
         peak = f" Its peak memory was {_mib(self.peak)}." if self.peak else ""
         if status >= 0:
-            return f"The task's process exited with code {status} before the function returned (os._exit, or a crash).{peak}"
+            return (
+                f"The task's process exited with code {status} before the function returned (os._exit, a crash).{peak}"
+            )
         number = signal.Signals(-status)
         probably = ""
         if number is signal.SIGKILL:

@@ -178,8 +178,8 @@ def check(function: Callable[..., Any]) -> None:
     """Raise ``BadTaskFunction`` for what a new process cannot find by importing."""
     if "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__:
         raise BadTaskFunction(
-            f"{function.__qualname__} cannot run with isolation='process': a new process finds a function by importing its "
-            "module, and this one is made inside another function. Define it at the top of a module."
+            f"{function.__qualname__} cannot run with isolation='process': a new process finds a function by "
+            "importing its module, and this one is made inside another function. Define it at the top of a module."
         )
     if function.__module__ == "__main__" and not getattr(sys.modules["__main__"], "__file__", None):
         raise BadTaskFunction(
@@ -189,7 +189,7 @@ def check(function: Callable[..., Any]) -> None:
 
 
 def _end_group(child: subprocess.Popen[bytes], grace: float, *, ask: bool) -> int:
-    """Let the child leave within ``grace`` seconds (``ask``: after a TERM), then KILL its whole group; return its status."""
+    """Let the child leave within ``grace`` seconds (``ask``: after a TERM), then KILL its group; return its status."""
     if ask and child.poll() is None:
         _kill_group(child.pid, signal.SIGTERM)
     try:

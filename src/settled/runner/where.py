@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-_HIDDEN = (os.path.dirname(__file__) + os.sep, sysconfig.get_paths()["stdlib"] + os.sep)
+_OWN = os.path.dirname(__file__) + os.sep
+_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 
 
 def line_in_thread(ident: int | None) -> str:
@@ -39,10 +40,7 @@ def _awaiting(coroutine: Any) -> Iterator[FrameType]:
 def _line(frame: FrameType) -> str:
     """A frame in words; empty for ours and the standard library's, which tell a user nothing."""
     path = frame.f_code.co_filename
-    if (
-        path.startswith("<")
-        or path.startswith(_HIDDEN[0])
-        or (path.startswith(_HIDDEN[1]) and "site-packages" not in path)
-    ):
+    ours = path.startswith(("<", _OWN))
+    if ours or (path.startswith(_STDLIB) and "site-packages" not in path):
         return ""
     return f"{os.path.basename(path)}:{frame.f_lineno} in {frame.f_code.co_name}"

@@ -125,7 +125,7 @@ class SQLiteStore:
         )
 
     def _winners(self, rows: Sequence[Verdict], now: int) -> Sequence[Verdict]:
-        """Write verdicts on different attempts; those that were not refused. Only if some were is each asked for itself."""
+        """Write verdicts on different attempts; return those not refused. Only if some were is each looked at."""
         if len(rows) == 1:
             return rows if self._write_verdicts(rows, now) else ()
         self._cursor().execute("SAVEPOINT verdicts")

@@ -19,7 +19,7 @@ _ROW = (
     UnicodeError,
 )
 _HELP = {
-    sqlite3.SQLITE_BUSY: "another program holds its lock. Find it (a backup, a shell with an open transaction) and let it finish",
+    sqlite3.SQLITE_BUSY: "another program holds its lock (a backup, a shell with an open transaction). Let it finish",
     sqlite3.SQLITE_LOCKED: "another connection holds a table's lock",
     sqlite3.SQLITE_READONLY: "it is not writable. Check the permissions of the file and of its folder",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Check that the folder exists and is writable",

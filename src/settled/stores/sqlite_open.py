@@ -63,7 +63,7 @@ def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> 
         return
     if version > steps[-1][0]:
         raise LedgerTooNew(
-            f"{path} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer settled wrote it. "
+            f"{path} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer one wrote it. "
             "Nothing was changed. Install that version, or use another file."
         )
     connection.execute("BEGIN IMMEDIATE")

@@ -33,6 +33,6 @@ def checked(path: Path) -> Path:
         raise BadLedgerUrl(f"The ledger {path} is a folder. Name a file in it.")
     if not os.access(path if path.exists() else folder, os.W_OK) or not os.access(folder, os.W_OK):
         raise BadLedgerUrl(
-            f"The ledger {path} is not writable by this user. SQLite writes the file and its folder: check both permissions."
+            f"The ledger {path} is not writable by this user. SQLite writes the file and its folder: check both."
         )
     return path

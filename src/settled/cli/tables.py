@@ -44,8 +44,9 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, wrap: bool
     print(coloured(_row([column.title for column in columns], widths, ()), "title"))
     for row in rows:
         values = [row[index] for index in kept]
-        lines = textwrap.wrap(values[-1], max(20, widths[-1])) if wrap else values[-1:]
-        print(_row([*values[:-1], *lines[:1]], widths, [column.coloured for column in columns]))
+        lines = _wrapped(values[-1], widths[-1]) if wrap else values[-1:]
+        longest = max(widths[-1], cells(lines[0])) if wrap else widths[-1]
+        print(_row([*values[:-1], lines[0]], [*widths[:-1], longest], [column.coloured for column in columns]))
         for text in lines[1:]:
             print(" " * (sum(widths[:-1]) + len(GAP) * (len(widths) - 1)) + text)
 
@@ -107,6 +108,11 @@ def cut(text: str, width: int) -> str:
             break
         kept += character
     return f"{kept.rstrip()}…"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    # A path or an id stays whole, to be copied.
+    return textwrap.wrap(text, max(20, width), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _row(values: Sequence[str], widths: Sequence[int], colour: Sequence[bool]) -> str:

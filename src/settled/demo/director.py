@@ -20,6 +20,7 @@ from settled.web.asgi import TasksApp
 
 log = logging.getLogger("settled.demo")
 LONGEST_PLOT = 60.0  # seconds
+AT_ONCE = 6  # plots with workers of their own: processes that start all at once starve the server
 AFTERWARDS = 20.0  # seconds for which a scratch ledger still answers
 
 
@@ -44,6 +45,7 @@ class Director:
         self._under_way: dict[str, Caused] = {}
         self._plays: set[asyncio.Task[None]] = set()
         self._one_by_one = asyncio.Lock()
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def cause(self, fault: Fault) -> Caused:
         """Submit the fault's task, durably, and return it; what is to happen to it happens later."""
@@ -59,7 +61,7 @@ class Director:
         tasks = [await functions[fault.name].asubmit() for _ in range(fault.copies)]
 
         async def play() -> None:
-            async with Stage(tasks, self._victims) as stage:
+            async with self._places, Stage(tasks, self._victims) as stage:
                 await fault.plot(stage)
 
         self._play(fault, play())

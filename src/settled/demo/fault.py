@@ -26,7 +26,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault in one isolation; ``within`` is the seconds until it must have settled."""
+    """A fault in one isolation; ``within`` is the seconds until it must have settled when caused alone."""
 
     kind: str  # the same fault in other isolations has the same kind
     group: str

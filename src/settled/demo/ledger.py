@@ -13,7 +13,7 @@ URL = os.environ.get(LEDGER, "sqlite:///settled-demo.db")
 # A lease of two seconds, so that a frozen worker is given up on before one's eyes; 30 are usual.
 LEASE = 2.0
 
-tasks = Tasks(URL, lease=LEASE, processes=4, drain=2.0)
+tasks = Tasks(URL, lease=LEASE, processes=4, drain=1.0)
 """Run by the server itself, in its event loop, its threads and its child processes."""
 
 for_workers = Tasks(URL, lease=LEASE, embedded=False, drain=1.0)

@@ -10,6 +10,8 @@ import pytest
 from settled.cli.tables import cells
 from settled.ids import new_id
 from settled.states import Reason
+from settled.stores.base import Progress
+from settled.web.wire import body_of
 
 
 def test_ls_shows_the_newest_first_with_its_whole_id(home, settled):
@@ -128,6 +130,30 @@ def test_show_of_a_row_that_was_written_by_hand_says_its_text_as_it_is(home, set
     )
     assert '"no json"' in settled("show", task_id).out
     assert settled("show", task_id, "--json").json["arguments"] == "no json"
+
+
+def test_machines_find_the_fields_of_the_http_surface_with_the_same_values(home, settled):
+    progress = home.running()
+    home.ledger.record_progress(Progress(progress.id, 1, 0.25, "a quarter"))
+    for row in (
+        home.completed('{"n": 1}'),
+        home.failed("It broke.", error_type="ValueError"),
+        home.pending(),
+        progress,
+    ):
+        document = settled("show", row.id, "--json").json
+        wire = json.loads(body_of(home.ledger.get(row.id)))
+        for passing in ("settles_in", "retry_after"):
+            del wire[passing]
+        assert {name: document[name] for name in wire} == wire
+
+
+@pytest.mark.parametrize("text", ["NaN", "no json", "[" * 5_000])
+def test_a_result_that_was_written_by_hand_and_is_no_json_is_shown_as_text(home, settled, text):
+    row = home.pending()
+    home.sql("UPDATE task_results SET status = 'completed', result_data = ? WHERE id = ?", (text, row.id))
+    assert settled("show", row.id, "--json").json["result"] == text
+    assert settled("show", row.id).status == settled("ls").status == 0
 
 
 def test_show_of_an_unknown_id_exits_3_and_of_no_id_2(home, settled):

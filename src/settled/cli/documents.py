@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from settled.cli.words import instant_text
 from settled.records import Ending, Finding, Snapshot
@@ -17,7 +17,7 @@ def show(document: Any) -> None:
 def task(row: Snapshot) -> dict[str, Any]:
     """Everything that the ledger knows of a task. Durations in seconds, instants in RFC 3339."""
     failed = {"reason": row.reason, "message": row.error_message, "type": row.error_type}
-    progress = {"fraction": row.progress, "message": row.progress_message or ""}
+    progress = {"fraction": row.progress, "message": row.progress_message}
     return {
         "id": row.id,
         "name": row.name,
@@ -25,7 +25,7 @@ def task(row: Snapshot) -> dict[str, Any]:
         "settled": row.settled,
         "result": decoded(row.result_data),
         "error": failed if row.error_message is not None else None,
-        "progress": progress if row.progress is not None or row.progress_message else None,
+        "progress": progress if row.progress is not None or row.progress_message is not None else None,
         "attempt": row.attempt,
         "max_attempts": row.max_attempts,
         "created_at": instant_text(row.created_at),
@@ -70,14 +70,18 @@ def findings(found: list[Finding]) -> dict[str, Any]:
 def decoded(text: str | None) -> Any:
     """The value of JSON text; the text itself where code that writes rows by hand put something else."""
     try:
-        return None if text is None else json.loads(text)
-    except ValueError:
+        return None if text is None else json.loads(text, parse_constant=_no_json)
+    except (ValueError, RecursionError):
         return text
 
 
 def readable(text: str, indent: int | None = None) -> str:
     """JSON text as people read it: no escapes where the letter itself can be shown."""
     return json.dumps(decoded(text), indent=indent, ensure_ascii=False)
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _instant(milliseconds: int | None) -> str | None:

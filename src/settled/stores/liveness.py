@@ -1,6 +1,6 @@
 """Tells at once that a process of this machine has died, by a file lock that the kernel drops with it.
 
-Each worker holds a POSIX record lock (fcntl(2)) on a file of its own. Such a lock is not inherited
+Each worker, and each process that has the ledger open, holds a POSIX record lock (fcntl(2)) on a file of its own. Such a lock is not inherited
 by ``fork``, so a child that outlives the worker does not keep it alive; but it is dropped when the
 process closes *any* descriptor of the file, so a process never opens a file that it holds.
 """
@@ -14,6 +14,16 @@ from threading import Lock
 
 _held: dict[str, int] = {}  # path -> descriptor, of this whole process: two ledgers may share a file
 _guard = Lock()
+
+
+def _after_fork() -> None:
+    """A child owns none of its parent's locks, and must see its parent die."""
+    global _guard
+    _guard = Lock()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class LockFolder:
@@ -60,6 +70,18 @@ class LockFolder:
                 return False
             finally:
                 os.close(descriptor)
+
+    def others(self, prefix: str, mine: str) -> bool:
+        """Whether a living process holds another file whose name begins so; clears away those of dead ones."""
+        found = False
+        for path in self._folder.glob(f"{prefix}*.lock"):
+            if path.stem == mine:
+                continue
+            if self.gone(path.stem):
+                self.release(path.stem)
+            else:
+                found = True
+        return found
 
     def _path(self, worker: str) -> str:
         return str(self._folder / f"{worker}.lock")

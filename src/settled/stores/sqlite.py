@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -21,19 +22,15 @@ from settled.clock import Clock, SystemClock
 from settled.errors import LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
-from settled.states import Reason, Status
-from settled.stores import queries, sqlite_check, sqlite_open
+from settled.states import Status
+from settled.stores import queries, sqlite_check, sqlite_open, sqlite_rows
 from settled.stores.base import EXPIRY_MARGIN_MS, Backlog, Beat, Claim, Loss, Progress, Prune, Pulse, RowRefused
 from settled.stores.liveness import LockFolder
 from settled.stores.sqlite_errors import translate
 
 SQL = queries.load("sqlite")
-COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0)"
-"""A success as a row of the settle statement: what is always the same is not bound again and again."""
 MOST_ROWS = 512
 """Rows of values in one statement; SQLite takes 32,766 parameters."""
-_STATUS = {str(status): status for status in Status}
-_REASON: dict[str | None, Reason | None] = {None: None, **{str(reason): reason for reason in Reason}}
 
 
 class SQLiteStore:
@@ -43,9 +40,10 @@ class SQLiteStore:
         self.path = Path(path).absolute()
         self.clock = clock or SystemClock()
         self._locks = LockFolder(self.path.with_name(self.path.name + ".workers"))
+        self._presence = f"open-{os.urandom(8).hex()}"
         self._writer: sqlite3.Connection | None = None
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[weakref.finalize[..., Any]] = []
         self._identity: tuple[int, int] | None = None
         self._offset = 0
         self._closed = True
@@ -61,16 +59,19 @@ class SQLiteStore:
         with translate(self.path):
             self._writer = sqlite_open.connect(self.path, create=True)
             sqlite_open.migrate(self._writer, self.path, SQL)
-            self._offset = sqlite_open.anchor(self._writer, self.clock, SQL)
+            self._offset = sqlite_open.anchor(self._writer, self.clock, SQL, alone=self._alone())
             self._identity = self._file()
 
     def close(self) -> None:
         self._closed = True
-        connections, self._readers = [self._writer, *self._readers], []
-        self._writer, self._local = None, threading.local()
-        for connection in connections:
-            if connection is not None:
-                connection.close()
+        readers, self._readers = self._readers, []
+        writer, self._writer = self._writer, None
+        self._local = threading.local()
+        for close_reader in readers:
+            close_reader()
+        if writer is not None:
+            writer.close()
+        self._locks.release(self._presence)
 
     def now(self) -> int:
         return self.clock.steady_ms() + self._offset
@@ -97,8 +98,8 @@ class SQLiteStore:
 
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
         ids = new_ids(now, len(rows))
-        made = [(born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
-        self._many("insert_tasks", [_insert_values(row) for row, _ in made if row.key is None])
+        made = [(sqlite_rows.born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
+        self._many("insert_tasks", [sqlite_rows.of_new(row) for row, _ in made if row.key is None])
         return [(row, True) if row.key is None else self._insert_keyed(row) for row, _ in made]
 
     def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
@@ -116,10 +117,10 @@ class SQLiteStore:
 
     def _write_verdicts(self, rows: Sequence[Verdict], now: int) -> int:
         completed = [(v.id, v.attempt, str(v.seen), v.result_data) for v in rows if v.status is Status.COMPLETED]
-        failed = [_failure_values(v) for v in rows if v.status is Status.FAILED]
-        again = [_put_back_values(v) for v in rows if v.status is Status.PENDING]
+        failed = [sqlite_rows.of_failure(v) for v in rows if v.status is Status.FAILED]
+        again = [sqlite_rows.of_return(v) for v in rows if v.status is Status.PENDING]
         return (
-            self._many("settle", completed, (now,), (now,), row=COMPLETED)
+            self._many("settle", completed, (now,), (now,), row=sqlite_rows.COMPLETED)
             + self._many("settle", failed, (now,), (now,))
             + self._many("put_back", again, (), (now,))
         )
@@ -138,7 +139,7 @@ class SQLiteStore:
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
         return [
             [
-                snapshot_of(found, now)
+                sqlite_rows.snapshot_of(found, now)
                 for found in self._cursor()
                 .execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS})
                 .fetchall()
@@ -259,6 +260,15 @@ class SQLiteStore:
             self.open()
         return self._writer
 
+    def _alone(self) -> bool:
+        """Show that the ledger is open here; whether it is so nowhere else, in this process or another."""
+        try:
+            self._locks.release(self._presence)
+            self._locks.hold(self._presence)
+            return not self._locks.others("open-", self._presence)
+        except OSError:
+            return False  # it can be read all the same
+
     def _file(self) -> tuple[int, int] | None:
         try:
             status = os.stat(self.path)
@@ -267,15 +277,19 @@ class SQLiteStore:
         return status.st_dev, status.st_ino
 
     def _reader(self) -> sqlite3.Connection:
-        held: tuple[sqlite3.Connection, Any] | None = getattr(self._local, "held", None)
-        if held is not None and held[1] is self._identity:
-            return held[0]
+        held: _Reader | None = getattr(self._local, "held", None)
+        if held is not None and held.identity is self._identity:
+            return held.connection
         if self._closed:
             raise LedgerUnavailable("The ledger is closed in this process; open it again to go on.")
         connection = sqlite_open.connect(self.path, create=False)
         connection.execute("PRAGMA query_only = 1")
-        self._readers.append(connection)
-        self._local.held = (connection, self._identity)
+        self._local.held = held = _Reader(connection, self._identity)
+        # Closed with the store or with its thread, whichever ends first.
+        self._readers = [
+            *(reader for reader in self._readers if reader.alive),
+            weakref.finalize(held, connection.close),
+        ]
         return connection
 
     def _query(self, sql: str, values: Any = ()) -> list[Any]:
@@ -285,7 +299,7 @@ class SQLiteStore:
     def _tasks(self, name: str, values: Any) -> list[Snapshot]:
         rows = self._query(SQL[name], values)
         now = self.now()
-        return [snapshot_of(row, now) for row in rows]
+        return [sqlite_rows.snapshot_of(row, now) for row in rows]
 
     def _many(
         self,
@@ -318,65 +332,25 @@ class SQLiteStore:
         return self._writer.cursor()
 
     def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
-        if self._many("insert_keyed", [_insert_values(snapshot)]):
+        if self._many("insert_keyed", [sqlite_rows.of_new(snapshot)]):
             return snapshot, True
         values = (snapshot.name, snapshot.key, snapshot.owner)
         found = self._cursor().execute(SQL["read_key"], values).fetchone()
         if found is None:
             raise RowRefused("The idempotency key is taken, but its task cannot be read.")
-        return snapshot_of(found, snapshot.as_of), False
+        return sqlite_rows.snapshot_of(found, snapshot.as_of), False
+
+
+class _Reader:
+    """One thread's connection for reading, and the file that it is for."""
+
+    __slots__ = ("__weakref__", "connection", "identity")
+
+    def __init__(self, connection: sqlite3.Connection, identity: tuple[int, int] | None) -> None:
+        self.connection = connection
+        self.identity = identity
 
 
 @cache
 def _of_rows(name: str, count: int, row: str) -> str:
     return SQL[name].replace("{rows}", ", ".join([row] * count))
-
-
-def snapshot_of(row: tuple[Any, ...], now: int) -> Snapshot:
-    """The one place that turns a row of SQLite into a record."""
-    reason = _REASON[row[5]]
-    if reason is None and row[2] == "failed":
-        reason = Reason.EXCEPTION  # failed by hand, with a message alone
-    return Snapshot._make((row[0], row[1], _STATUS[row[2]], row[3], row[4], reason, *row[6:], now))
-
-
-def born(row: NewTask, task_id: str, now: int) -> Snapshot:
-    """A new task's first snapshot: its id, its bound, and its claim if it is born running."""
-    settles_at = now + row.start_timeout_ms + row.reserve_ms
-    running = row.worker is not None
-    deadline = min(now + row.timeout_ms + EXPIRY_MARGIN_MS, settles_at) if running else settles_at - row.reserve_ms
-    return Snapshot(
-        task_id, row.name, Status.RUNNING if running else Status.PENDING, None, None, None, None, None,
-        row.arguments, row.key, row.owner, None, None, 1 if running else 0, row.max_attempts, row.timeout_ms,
-        row.lease_ms, row.backoff_ms, now, now if running else None, None, now, deadline, settles_at, row.worker,
-        row.retry_of, None, now,
-    )  # fmt: skip
-
-
-def _insert_values(s: Snapshot) -> tuple[Any, ...]:
-    return (
-        s.id, str(s.status), s.name, s.arguments, s.key, s.owner, s.attempt, s.max_attempts, s.timeout_ms, s.lease_ms,
-        s.backoff_ms, s.created_at, s.started_at, s.due_at, s.deadline_at, s.settles_at, s.worker, s.retry_of,
-    )  # fmt: skip
-
-
-def _failure_values(v: Verdict) -> tuple[Any, ...]:
-    return (
-        v.id,
-        v.attempt,
-        str(v.seen),
-        "failed",
-        None,
-        str(v.reason),
-        v.error_message,
-        v.error_type,
-        v.traceback,
-        int(v.expiry),
-    )
-
-
-def _put_back_values(v: Verdict) -> tuple[Any, ...]:
-    return v.id, v.attempt, str(v.seen), v.due_at, v.deadline_at, v.error_message, v.error_type, v.traceback
-
-
-__all__ = ["SQLiteStore"]

@@ -81,11 +81,11 @@ def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> 
         raise
 
 
-def anchor(connection: sqlite3.Connection, clock: Clock, sql: dict[str, str]) -> int:
+def anchor(connection: sqlite3.Connection, clock: Clock, sql: dict[str, str], *, alone: bool) -> int:
     """Return the offset of the ledger's clock from the steady clock, anchoring it anew after a boot.
 
-    It never goes backwards over a boot; within one it follows the system clock only while nobody
-    has the ledger open and nothing in it is open, so that no deadline ever moves.
+    It never goes backwards over a boot; within one it follows the system clock only if this process
+    is alone with the ledger and no task is open, so that no deadline ever moves and all agree.
     """
     offset, boot = connection.execute(sql["read_clock"]).fetchone()
     if boot == clock.boot() and abs(clock.steady_ms() + offset - clock.wall_ms()) < 1000:
@@ -93,11 +93,10 @@ def anchor(connection: sqlite3.Connection, clock: Clock, sql: dict[str, str]) ->
     connection.execute("BEGIN IMMEDIATE")
     try:
         offset, boot = connection.execute(sql["read_clock"]).fetchone()
-        _, _, pulse_at, _, _ = connection.execute(sql["read_ledger"]).fetchone()
         wall, steady = clock.wall_ms(), clock.steady_ms()
         if boot != clock.boot():
-            wall = max(wall, pulse_at)
-        elif abs(steady + offset - wall) < 1000 or not connection.execute(sql["idle"]).fetchone()[0]:
+            wall = max(wall, connection.execute(sql["last_instant"]).fetchone()[0])
+        elif abs(steady + offset - wall) < 1000 or not alone or not connection.execute(sql["idle"]).fetchone()[0]:
             wall = steady + offset
         connection.execute(sql["anchor_clock"], {"boot": clock.boot(), "wall": wall, "steady": steady})
         connection.execute("COMMIT")

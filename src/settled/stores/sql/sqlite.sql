@@ -8,11 +8,17 @@ SELECT anchor_wall - anchor_steady, boot FROM task_ledger;
 -- name: anchor_clock
 UPDATE task_ledger SET boot = :boot, anchor_wall = :wall, anchor_steady = :steady;
 
+-- name: last_instant
+-- The latest instant that the ledger has seen; looked for once a boot, in all of it.
+SELECT max(pulse_at, coalesce((SELECT max(heard_at) FROM task_workers), 0),
+           coalesce((SELECT max(max(created_at, coalesce(started_at, 0), coalesce(finished_at, 0))) FROM task_results), 0))
+FROM task_ledger;
+
 -- name: read_ledger
 SELECT version, boot, pulse_at, steady_since, refused FROM task_ledger;
 
 -- name: idle
--- Whether nobody has the ledger open and no task is open: only then may its clock be set back.
+-- Whether no worker lives and no task is open: only then may the ledger's clock be set.
 SELECT NOT EXISTS (SELECT 1 FROM task_workers)
    AND NOT EXISTS (SELECT 1 FROM task_results WHERE status IN ('pending', 'running'));
 

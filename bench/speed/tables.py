@@ -21,10 +21,20 @@ def in_process(found: dict[int, Comparison]) -> str:
                 times(ratio(sides, name, USUAL, "per_second")),
                 figure(sides, name, "p50_ms", short),
                 figure(sides, name, "p99_ms", short),
+                figure(sides, name, "cpu_us", whole),
             ]
             for name in sides
         ]
-    heads = ["in flight", "side", "lifecycles/s", "÷ raw", "÷ as people write it", "submit p50 ms", "submit p99 ms"]
+    heads = [
+        "in flight",
+        "side",
+        "lifecycles/s",
+        "÷ raw",
+        "÷ usual",
+        "submit p50 ms",
+        "submit p99 ms",
+        "processor µs each",
+    ]
     return table(heads, rows)
 
 
@@ -57,17 +67,11 @@ def polled(sides: Comparison) -> str:
         for kind in polls.KINDS:
             cells.append(figure(sides, name, f"{kind}_per_second", whole))
             cells.append(times(ratio(sides, name, base, f"{kind}_per_second")))
+            cells.append(times(ratio(sides, name, base, f"{kind}_per_cpu_second")))
         busy = [median(sides, name, f"settled_{which}_busy") for which in ("server", "client")]
         rows.append([*cells, *("–" if value is None else f"{value:.2f}" for value in busy)])
-    heads = [
-        "side",
-        "polls/s, settled rows",
-        "÷ by hand",
-        "polls/s, open rows",
-        "÷ by hand",
-        "server busy",
-        "client busy",
-    ]
+    of_kinds = [head for kind in polls.KINDS for head in (f"polls/s, {kind} rows", "÷ by hand", "a processor second")]
+    heads = ["side", *of_kinds, "server busy", "client busy"]
     return table(heads, rows)
 
 

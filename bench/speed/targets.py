@@ -47,9 +47,11 @@ class Target(NamedTuple):
 
 
 def verdicts(measured: Measured) -> str:
-    """The table of all targets."""
+    """The table of all targets that this run can speak of."""
     rows = []
     for target in [*_lifecycles(measured), *_latency(measured), *_reads(measured)]:
+        if target.found is None:
+            continue
         sign = "≤" if target.at_most else "≥"
         wanted = f"{sign} {target.show(target.bound)}" + (f", aim {target.show(target.aim)}" if target.aim else "")
         rows.append([target.what, wanted, target.show(target.found), target.verdict])
@@ -70,6 +72,7 @@ def _lifecycles(measured: Measured) -> list[Target]:
         for number in (64, 1_000):
             what = f"lifecycles, {number:,} in flight, ÷ as people write it"
             found.append(Target(f"{what}, both in process{disk}", _ratio(here, number, OURS, USUAL), 20.0))
+            found.append(Target(f"{what}, ours in process, theirs over HTTP{disk}", _across(here, there, number), 20.0))
             found.append(
                 Target(
                     f"{what}, both over HTTP, same polling{disk}", _ratio(there, number, OURS_HTTP, USUAL_HTTP), 20.0
@@ -108,6 +111,12 @@ def _reads(measured: Measured) -> list[Target]:
 
 def _ratio(by_number: Lifecycles, number: int, over: str, under: str) -> float | None:
     return ratio(by_number.get(number, {}), over, under, "per_second")
+
+
+def _across(in_process: Lifecycles, over_http: Lifecycles, number: int) -> float | None:
+    ours = median(in_process.get(number, {}), OURS, "per_second")
+    theirs = median(over_http.get(number, {}), USUAL_HTTP, "per_second")
+    return ours / theirs if ours is not None and theirs else None
 
 
 def _ms(value: float | None) -> str:

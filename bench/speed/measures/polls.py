@@ -57,7 +57,9 @@ def _one(
             figures[f"{kind}_per_second"] = answers / load.wall
             figures[f"{kind}_client_busy"] = load.client_busy
             if used is not None:
-                figures[f"{kind}_server_busy"] = ((running.processor_seconds() or 0.0) - used) / load.wall
+                worked = (running.processor_seconds() or 0.0) - used
+                figures[f"{kind}_server_busy"] = worked / load.wall
+                figures[f"{kind}_per_cpu_second"] = answers / max(worked, 0.01)
     return figures
 
 

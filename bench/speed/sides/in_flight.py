@@ -31,10 +31,13 @@ class Tally:
         self.end = self.start + seconds
         self.latencies: list[float] = []
         self.ends = 0
+        self.processor_at_start: float | None = None
 
     def submitted(self, before: float, after: float) -> None:
         """Count one submit that lasted from ``before`` until ``after``."""
         if self.start <= after < self.end:
+            if self.processor_at_start is None:
+                self.processor_at_start = time.process_time()
             self.latencies.append(after - before)
 
     def ended(self, now: float) -> None:
@@ -73,9 +76,11 @@ async def measure(submit: Submit, finish: Finish, in_flight: int, warm: float, s
 
     visitors = [asyncio.create_task(visitor(number)) for number in range(in_flight)]
     done, late = await asyncio.wait(visitors, timeout=warm + seconds, return_when=asyncio.FIRST_EXCEPTION)
+    processor = time.process_time() - (tally.processor_at_start or 0.0)
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
     for task in done:
         task.result()
-    return tally.figures()
+    figures = tally.figures()
+    return {**figures, "cpu_us": processor / (figures["per_second"] * seconds) * 1e6}

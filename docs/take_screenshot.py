@@ -6,22 +6,25 @@ few faults, and saves what has settled as docs/demo.png. Needs the development e
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error, Page, ViewportSize, sync_playwright
 
 PICTURE = Path(__file__).with_name("demo.png")
-PAGES = ("/comet", "/bell", "/cut-short", "/hangs")
-FAULTS = ("segfault", "memory-limit", "sync-hang", "worker-killed-twice", "worker-frozen")
+PAGES = ("/comet", "/bell", "/missing", "/huge")
+FAULTS = ("segfault", "memory-limit", "busy-loop-gil", "worker-killed-twice", "worker-frozen")
 PATIENCE_MS = 60_000
+SIZE: ViewportSize = {"width": 1040, "height": 800}
 
 CROP = """
 for (const row of document.querySelectorAll(".run-row.resting")) row.remove();
 for (const part of document.querySelectorAll(".fault, .group")) if (!part.querySelector(".run-row")) part.remove();
+document.querySelector("footer").remove();
 document.activeElement.blur();
 scrollTo(0, 0);
 """
@@ -67,8 +70,9 @@ def main(chromium: str | None) -> None:
         serve = f"from settled.demo import serve; serve(port={port}, ledger_url='sqlite:///{folder}/demo.db')"
         server = subprocess.Popen([sys.executable, "-c", serve])
         try:
-            browser = playwright.chromium.launch(executable_path=chromium)
-            page = browser.new_page(viewport={"width": 1100, "height": 800}, color_scheme="light")
+            sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to be root in one
+            browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+            page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
             visit(page, f"http://127.0.0.1:{port}/")
             play(page)
             page.screenshot(path=PICTURE, full_page=True)

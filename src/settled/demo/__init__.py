@@ -4,17 +4,6 @@ settled demo                      # or: make demo
 settled.demo.serve(port=8000)     # the same from Python
 """
 
-from __future__ import annotations
+from settled.demo.server import serve
 
-import os
-
-
-def serve(host: str = "127.0.0.1", port: int = 8000, ledger_url: str = "sqlite:///settled-demo.db") -> None:
-    """Serve the page until the process is told to end; the local site listens on the next port."""
-    os.environ["SETTLED_DEMO_LEDGER"] = ledger_url  # for settled.demo.ledger
-    import uvicorn
-
-    from settled.demo.app import app
-
-    app.state.site_port = port + 1
-    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=5)
+__all__ = ["serve"]

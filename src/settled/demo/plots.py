@@ -102,5 +102,6 @@ async def disk_full(scratch: Scratch) -> None:
 async def file_deleted(scratch: Scratch) -> None:
     """Somebody deletes the database while the task runs."""
     await scratch.running()
+    await asyncio.sleep(0.5)  # so that who waits has seen it run, and knows its deadline
     scratch.delete_the_file()
     await scratch.settled()

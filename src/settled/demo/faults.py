@@ -1,4 +1,8 @@
-"""The table of everything that can go wrong: the buttons, ``GET /demo/faults`` and the tests are made from it."""
+"""The table of everything that can go wrong: the buttons, ``GET /demo/faults`` and the tests are made from it.
+
+One fault has no button: a jump of the system clock. It cannot be set for one process alone, and a
+demo must not set it for the whole machine; the tests of the ledger move a clock of their own.
+"""
 
 from __future__ import annotations
 

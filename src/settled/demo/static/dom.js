@@ -54,11 +54,6 @@ export function size(bytes) {
   return bytes < 1000 ? `${bytes} B` : bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** How long the ledger says that a settled task took, in seconds. */
-export function took(task) {
-  return (Date.parse(task.finished_at) - Date.parse(task.created_at)) / 1000;
-}
-
 /** POST, and return the address of the task that was made; throw an Error in plain words if there is none. */
 export async function submit(url, body) {
   const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}) };

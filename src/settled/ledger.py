@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 from collections import Counter
@@ -18,7 +19,7 @@ from typing import Any
 
 from settled import verdicts
 from settled.bell import Bell
-from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, TaskNotFound, TaskPruned
+from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, SettledError, TaskNotFound, TaskPruned
 from settled.ids import created_ms, new_id
 from settled.policy import reserve_ms
 from settled.post import Post
@@ -27,6 +28,7 @@ from settled.states import Reason, Status
 from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Store
 from settled.writer import FOREVER, Writer
 
+log = logging.getLogger("settled")
 SUBMIT_PATIENCE = 5.0
 """Seconds that a submit waits for a database that is away, before it is a clear error."""
 READ_PATIENCE = 1.0
@@ -42,11 +44,11 @@ Inserted = tuple[NewTask, tuple[Snapshot, bool]]
 class Ledger:
     """The tasks of one database, from this process. Every method may be called from any thread."""
 
-    def __init__(self, store: Store, *, lease: float = 30.0, retention: float = 7 * 86_400.0) -> None:
+    def __init__(self, store: Store, *, lease: float = 30.0, retention: float | None = None) -> None:
         self.store = store
         self.bell = Bell()
         self.lease = lease
-        self.retention = retention
+        self._retention = retention
         self.worker: str | None = None
         self.here: dict[str, Snapshot] = {}
         """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
@@ -58,7 +60,11 @@ class Ledger:
     def open(self) -> None:
         """Connect and migrate; settle at once what became overdue while nobody looked."""
         self.store.open()
-        self.expire()
+        try:
+            self._remember_retention()
+            self.expire(thoroughly=True)
+        except SettledError as error:  # a full disk, one bad row: reads answer rightly all the same
+            log.warning("What is overdue could not be settled when the ledger was opened: %s", error)
 
     def close(self, patience: float = 5.0) -> None:
         """Write what is queued, for at most ``patience`` seconds, and let go of the database."""
@@ -151,7 +157,8 @@ class Ledger:
                 self.expire()
             return self._read(task_id)
         except LedgerUnavailable:
-            if row.settles_at > row.as_of:
+            row = self._read(task_id)  # time has passed, and another process may have had better luck
+            if row.settled or row.settles_at > row.as_of:
                 return row
             return verdicts.applied(row, verdicts.of_expiry(row, self._workers_or_none()))
 
@@ -182,11 +189,19 @@ class Ledger:
 
     # -- expiry
 
-    def expire(self) -> int:
-        """Settle (or put back for another attempt) what is overdue or whose worker is lost; return how many."""
+    @property
+    def retention(self) -> float:
+        """Seconds for which settled tasks are kept: as given, else as the application told the ledger."""
+        return self.store.pulse().retention_ms / 1000 if self._retention is None else self._retention
+
+    def expire(self, *, thoroughly: bool = False) -> int:
+        """Settle (or put back for another attempt) what is overdue or whose worker is lost; return how many.
+
+        ``thoroughly`` looks through all running rows also when no worker was lost just now.
+        """
         lost = self._lose_the_dead()
         rows = self.store.overdue(SWEEP_LIMIT)
-        if lost:
+        if lost or thoroughly:
             overdue = {row.id for row in rows}
             rows += [row for row in self.store.orphans(SWEEP_LIMIT) if row.id not in overdue]
         settled = self._write_expiry(rows)
@@ -227,7 +242,8 @@ class Ledger:
         """Renew the lease; if this worker was declared lost meanwhile, enlist anew and return False."""
         if self.worker is None:
             return True
-        heard = self._writer.write_all("beat", [Beat(self.worker, round(self.lease * 1000))], READ_PATIENCE)[0]
+        gap = round(self.lease * 500)  # a silence of all that is longer than this was the ledger's, not ours
+        heard = self._writer.write_all("beat", [Beat(self.worker, gap)], READ_PATIENCE)[0]
         if not heard:
             old = self.worker
             self.enlist(json.loads(self._names))
@@ -248,14 +264,18 @@ class Ledger:
 
     # -- the inside
 
+    def _remember_retention(self) -> None:
+        if self._retention is not None and self.store.pulse().retention_ms != round(self._retention * 1000):
+            self._writer.write_all("retain", [round(self._retention * 1000)], READ_PATIENCE)
+
     def _read(self, task_id: str) -> Snapshot:
         found = self.store.read([task_id])
         if found:
             return found[0]
-        age = (self.store.now() - created_ms(task_id)) / 1000
-        if age > self.retention:
+        age, retention = (self.store.now() - created_ms(task_id)) / 1000, self.retention
+        if age > retention:
             raise TaskPruned(
-                f"Task {task_id} is older than the {self.retention / 86_400:g} days that tasks are kept; "
+                f"Task {task_id} is older than the {retention / 86_400:g} days that tasks are kept; "
                 "if it existed, it settled and was deleted."
             )
         raise TaskNotFound(
@@ -286,7 +306,9 @@ class Ledger:
         for worker in others:
             if worker.lost_at is None:
                 gone = self.store.gone(worker.id)
-                heard_others = pulse.now - pulse.pulse_at < worker.lease_ms <= pulse.now - pulse.steady_since
+                # Half a lease without a heartbeat of anybody means that the ledger was away.
+                beating = pulse.now - pulse.pulse_at < worker.lease_ms / 2
+                heard_others = beating and worker.lease_ms <= pulse.now - pulse.steady_since
                 silent = worker.as_of > worker.heard_at + worker.lease_ms and heard_others
                 if (gone or silent) and self._writer.write_all("lose", [Loss(worker.id, gone)], READ_PATIENCE)[0]:
                     lost.append(worker.id)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from settled.ledger import Ledger
+from settled.ledger import SWEEP_LIMIT, Ledger
 from settled.periodic import Periodic
 
 TICK = 0.5
 """Seconds between two looks at the other workers' locks; a deadline is met sooner than that."""
 PRUNE_EVERY = 3600.0
+THOROUGHLY_EVERY = 20
+"""Sweeps between two looks for running rows that no worker answers for; normally there are none."""
 
 
 def sweeper(ledger: Ledger) -> Periodic:
     """Return the sweeper of a ledger, not yet started."""
     until_prune = PRUNE_EVERY
+    steps = 0
 
     def step() -> float:
-        nonlocal until_prune
-        ledger.expire()
+        nonlocal until_prune, steps
+        steps += 1
+        if ledger.expire(thoroughly=steps % THOROUGHLY_EVERY == 0) >= SWEEP_LIMIT:
+            return 0.0  # more are waiting, as when a worker dies with thousands of tasks
         deadline = ledger.next_deadline_in()
         pause = TICK if deadline is None else min(TICK, max(0.01, deadline))
         until_prune -= pause

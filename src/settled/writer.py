@@ -24,7 +24,7 @@ from settled.errors import LedgerFull, LedgerUnavailable, SettledError
 from settled.post import Post
 from settled.stores.base import Store
 
-VERBS = ("enlist", "insert", "settle", "progress", "beat", "lose", "dismiss", "prune", "claim")
+VERBS = ("enlist", "insert", "settle", "progress", "beat", "lose", "dismiss", "retain", "prune", "claim")
 """The order within one commit: what frees a place comes before what asks for one."""
 
 FOREVER = float("inf")

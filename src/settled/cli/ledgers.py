@@ -38,7 +38,7 @@ def closed(args: Namespace, *, retention: float | None = None) -> Ledger:
             f"There is no ledger at {url} (seen from {os.getcwd()}): no such file, or not one of settled's. "
             "Check the path; an application makes its ledger when it first uses it."
         )
-    return Ledger(store) if retention is None else Ledger(store, retention=retention)
+    return Ledger(store, retention=retention)
 
 
 @contextmanager

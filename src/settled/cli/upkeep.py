@@ -21,14 +21,14 @@ def add(commands: Commands) -> None:
     command = add_command(commands, "sweep", sweep, "settle everything that is overdue, once; for a timer")
     command.add_argument("--json", action="store_true", help="one JSON document")
     command = add_command(commands, "prune", prune, "delete settled tasks that are old")
-    command.add_argument("--older-than", type=seconds_of, default=7 * DAY, metavar="AGE", help="e.g. 12h or 30d (7d)")
+    command.add_argument("--older-than", type=seconds_of, metavar="AGE", help="e.g. 12h or 30d (the application's)")
     command.add_argument("--json", action="store_true", help="one JSON document")
     command = add_command(commands, "doctor", run_doctor, "check the ledger; exits 1 when a promise is broken")
     command.add_argument(
         "--deep", action="store_true", help="read the whole database for damage, which may take minutes"
     )
     command.add_argument(
-        "--retention", type=seconds_of, default=7 * DAY, metavar="AGE", help="how long tasks are kept (7d)"
+        "--retention", type=seconds_of, metavar="AGE", help="how long tasks ought to be kept (as the application says)"
     )
     command.add_argument("--json", action="store_true", help="one JSON document")
 

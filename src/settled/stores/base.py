@@ -71,6 +71,7 @@ class Pulse(NamedTuple):
     pulse_at: int
     steady_since: int
     refused: int
+    retention_ms: int
     now: int
 
 
@@ -127,6 +128,9 @@ class Store(Protocol):
 
     def dismiss(self, now: int, rows: Sequence[str]) -> list[bool]:
         """Delete the rows of workers that have no attempt open; False where one is."""
+
+    def retain(self, now: int, rows: Sequence[int]) -> list[bool]:
+        """Remember for how many milliseconds settled tasks are kept."""
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""

@@ -10,7 +10,6 @@ import json
 import os
 import sqlite3
 import threading
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -43,7 +42,6 @@ class SQLiteStore:
         self._presence = f"open-{os.urandom(8).hex()}"
         self._writer: sqlite3.Connection | None = None
         self._local = threading.local()
-        self._readers: list[weakref.finalize[..., Any]] = []
         self._identity: tuple[int, int] | None = None
         self._offset = 0
         self._closed = True
@@ -64,11 +62,8 @@ class SQLiteStore:
 
     def close(self) -> None:
         self._closed = True
-        readers, self._readers = self._readers, []
         writer, self._writer = self._writer, None
-        self._local = threading.local()
-        for close_reader in readers:
-            close_reader()
+        self._local = threading.local()  # lets go of all readers; one in use is closed by the thread that uses it
         if writer is not None:
             writer.close()
         self._locks.release(self._presence)
@@ -97,6 +92,9 @@ class SQLiteStore:
     # -- verbs that write
 
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        for worker in {row.worker for row in rows if row.worker is not None}:
+            if not self._cursor().execute(SQL["enlisted"], (worker,)).fetchone()[0]:  # frozen, given up on, thawed
+                rows = [row._replace(worker=None) if row.worker == worker else row for row in rows]
         ids = new_ids(now, len(rows))
         made = [(sqlite_rows.born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
         self._many("insert_tasks", [sqlite_rows.of_new(row) for row, _ in made if row.key is None])
@@ -166,6 +164,9 @@ class SQLiteStore:
     def dismiss(self, now: int, rows: Sequence[str]) -> list[bool]:
         return [self._one("dismiss", (worker,)) for worker in rows]
 
+    def retain(self, now: int, rows: Sequence[int]) -> list[bool]:
+        return [self._one("retain", (age_ms,)) for age_ms in rows]
+
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         cursor = self._cursor()
         return [
@@ -209,8 +210,8 @@ class SQLiteStore:
         return [WorkerRow._make((*row, now)) for row in self._query(SQL["read_workers"])]
 
     def pulse(self) -> Pulse:
-        version, _, pulse_at, steady_since, refused = self._query(SQL["read_ledger"])[0]
-        return Pulse(version, pulse_at, steady_since, refused, self.now())
+        version, _, pulse_at, steady_since, refused, retention_ms = self._query(SQL["read_ledger"])[0]
+        return Pulse(version, pulse_at, steady_since, refused, retention_ms, self.now())
 
     def select(
         self, status: str | None, name: str | None, reason: str | None, before: str | None, limit: int
@@ -229,7 +230,8 @@ class SQLiteStore:
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.path):
-            return sqlite_check.findings(self._reader(), self.path, SQL, deep=deep)
+            reader = self._reader()
+            return sqlite_check.findings(reader.connection, self.path, SQL, deep=deep)
 
     # -- liveness
 
@@ -276,25 +278,21 @@ class SQLiteStore:
             return None
         return status.st_dev, status.st_ino
 
-    def _reader(self) -> sqlite3.Connection:
+    def _reader(self) -> _Reader:
         held: _Reader | None = getattr(self._local, "held", None)
         if held is not None and held.identity is self._identity:
-            return held.connection
+            return held
         if self._closed:
             raise LedgerUnavailable("The ledger is closed in this process; open it again to go on.")
         connection = sqlite_open.connect(self.path, create=False)
         connection.execute("PRAGMA query_only = 1")
         self._local.held = held = _Reader(connection, self._identity)
-        # Closed with the store or with its thread, whichever ends first.
-        self._readers = [
-            *(reader for reader in self._readers if reader.alive),
-            weakref.finalize(held, connection.close),
-        ]
-        return connection
+        return held
 
     def _query(self, sql: str, values: Any = ()) -> list[Any]:
         with translate(self.path):
-            return self._reader().execute(sql, values).fetchall()
+            reader = self._reader()
+            return reader.connection.execute(sql, values).fetchall()
 
     def _tasks(self, name: str, values: Any) -> list[Snapshot]:
         rows = self._query(SQL[name], values)
@@ -342,13 +340,19 @@ class SQLiteStore:
 
 
 class _Reader:
-    """One thread's connection for reading, and the file that it is for."""
+    """One thread's connection for reading, and the file that it is for; closed when neither thread nor store need it.
 
-    __slots__ = ("__weakref__", "connection", "identity")
+    Never sooner: SQLite's module crashes when one thread closes what another is using.
+    """
+
+    __slots__ = ("connection", "identity")
 
     def __init__(self, connection: sqlite3.Connection, identity: tuple[int, int] | None) -> None:
         self.connection = connection
         self.identity = identity
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 @cache

@@ -15,7 +15,7 @@ SELECT max(pulse_at, coalesce((SELECT max(heard_at) FROM task_workers), 0),
 FROM task_ledger;
 
 -- name: read_ledger
-SELECT version, boot, pulse_at, steady_since, refused FROM task_ledger;
+SELECT version, boot, pulse_at, steady_since, refused, retention_ms FROM task_ledger;
 
 -- name: idle
 -- Whether no worker lives and no task is open: only then may the ledger's clock be set.
@@ -67,7 +67,8 @@ WHERE task_results.id = v.id AND task_results.attempt = v.attempt AND task_resul
   AND task_results.settles_at > ?;
 
 -- name: claim
--- The only gate to running: due, not overdue, and of a name that the worker knows.
+-- The only gate to running: due, not overdue, of a name that the worker knows, and for a worker that is
+-- not lost: one that was frozen must enlist anew first.
 UPDATE task_results SET status = 'running', attempt = attempt + 1, started_at = :now, worker = :worker,
                         error_type = NULL, traceback = NULL,
                         deadline_at = min(:now + timeout_ms + :margin, settles_at)
@@ -75,6 +76,7 @@ WHERE rowid IN (
     SELECT rowid FROM task_results
     WHERE status = 'pending' AND due_at <= :now AND deadline_at > :now
       AND name IN (SELECT value FROM json_each(:names)) AND (:id IS NULL OR id = :id)
+      AND EXISTS (SELECT 1 FROM task_workers w WHERE w.id = :worker AND w.lost_at IS NULL)
     ORDER BY due_at, rowid LIMIT :limit)
 RETURNING {task};
 
@@ -163,10 +165,17 @@ SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at FROM task_w
 -- name: mark_lost
 UPDATE task_workers SET lost_at = ? WHERE id = ? AND lost_at IS NULL AND (? OR heard_at + lease_ms < ?);
 
+-- name: enlisted
+-- Whether a worker may be given work.
+SELECT EXISTS (SELECT 1 FROM task_workers WHERE id = ? AND lost_at IS NULL);
+
 -- name: dismiss
 -- A worker's row goes when the worker has gone and none of its attempts is open.
 DELETE FROM task_workers WHERE id = ? AND NOT EXISTS (
     SELECT 1 FROM task_results WHERE status IN ('pending', 'running') AND status = 'running' AND worker = task_workers.id);
+
+-- name: retain
+UPDATE task_ledger SET retention_ms = ?;
 
 -- name: count_refused
 UPDATE task_ledger SET refused = refused + ?;

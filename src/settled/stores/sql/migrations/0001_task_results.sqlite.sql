@@ -80,7 +80,8 @@ CREATE TABLE task_workers (
 );
 
 -- One row for the ledger itself: the anchor of its clock, since when heartbeats have come without
--- a gap (before that, leases do not count against anybody), and how many late writes were refused.
+-- a gap (before that, leases do not count against anybody), how many late writes were refused, and
+-- for how long the application keeps what has settled.
 CREATE TABLE task_ledger (
     one           INTEGER PRIMARY KEY CHECK (one = 1),
     version       INTEGER NOT NULL,
@@ -89,6 +90,7 @@ CREATE TABLE task_ledger (
     anchor_steady INTEGER NOT NULL DEFAULT 0,
     pulse_at      INTEGER NOT NULL DEFAULT 0,
     steady_since  INTEGER NOT NULL DEFAULT 0,
-    refused       INTEGER NOT NULL DEFAULT 0
+    refused       INTEGER NOT NULL DEFAULT 0,
+    retention_ms  INTEGER NOT NULL DEFAULT 604800000
 );
 INSERT INTO task_ledger (one, version) VALUES (1, 1);

@@ -117,15 +117,15 @@ def tasks_router(
     )  # fmt: skip
     router.add_api_route(
         "/{id}", ends.get_task, summary="A task as it stands", response_model=TaskBody,
-        openapi_extra={"parameters": _POLLING}, responses={304: _UNCHANGED, **_problems(401, 404, 410, 503)},
+        openapi_extra={"parameters": _POLLING}, responses={304: _UNCHANGED, **_problems(401, 404, 410, 422, 503)},
     )  # fmt: skip
     router.add_api_route(
         "/{id}/cancel", ends.cancel_task, methods=["POST"], summary="Cancel a task", response_model=TaskBody,
-        responses=_problems(401, 403, 404, 409, 410, 503),
+        responses=_problems(401, 403, 404, 409, 410, 422, 503),
     )  # fmt: skip
     router.add_api_route(
         "/{id}/retry", ends.retry_task, methods=["POST"], summary="Try a settled task again", response_model=TaskBody,
-        status_code=202, responses={202: _ACCEPTED, **_problems(401, 403, 404, 409, 410, 503)},
+        status_code=202, responses={202: _ACCEPTED, **_problems(401, 403, 404, 409, 410, 422, 503)},
     )  # fmt: skip
     for path, offered in ("/settled.js", SCRIPT), *((f"/{{id}}/{verb}".rstrip("/"), ROUTES[verb]) for verb in ROUTES):
         if "HEAD" in offered:

@@ -197,4 +197,5 @@ def matches(if_none_match: bytes, tag: bytes) -> bool:
     if if_none_match == tag:
         return True
     mine = tag.removeprefix(b"W/")
-    return any(theirs.strip().removeprefix(b"W/") in (mine, b"*") for theirs in if_none_match.split(b","))
+    theirs = [other.strip() for other in if_none_match.split(b",")]
+    return b"*" in theirs or any(other.removeprefix(b"W/") == mine for other in theirs)

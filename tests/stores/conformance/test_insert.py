@@ -10,11 +10,17 @@ from settled.ids import created_ms
 from settled.policy import Policy
 from settled.records import Snapshot
 from settled.states import Status
-from settled.stores.base import EXPIRY_MARGIN_MS, RowRefused, Store
-from tests.stores.making import WITHIN_MS, failure, new_task, success
+from settled.stores.base import EXPIRY_MARGIN_MS, Loss, RowRefused, Store
+from tests.stores.making import WITHIN_MS, failure, new_task, success, worker_row
 from tests.stores.worlds import World, write
 
 Pending = Callable[..., Snapshot]
+
+
+@pytest.fixture(autouse=True)
+def worker(store: Store) -> None:
+    """The worker to which tasks are born."""
+    write(store, "enlist", worker_row("w"))
 
 
 def test_a_new_task_is_pending_and_carries_its_bound(store: Store) -> None:
@@ -43,6 +49,17 @@ def test_a_task_that_is_born_claimed_is_running_its_first_attempt(store: Store) 
     assert (row.status, row.attempt, row.worker, row.started_at) == (Status.RUNNING, 1, "w", now)
     assert row.deadline_at == now + 10_000 + EXPIRY_MARGIN_MS
     assert row.settles_at == now + WITHIN_MS
+
+
+def test_a_task_is_not_born_to_a_worker_that_is_lost(store: Store) -> None:
+    """One that was frozen, given up on and thawed finds out at its next beat; until then it must get no work."""
+    write(store, "lose", Loss("w", gone=True))
+    new = [new_task(worker="w"), new_task(key="k", worker="w"), new_task(worker="nobody"), new_task()]
+    rows = [row for row, _ in write(store, "insert", *new)]
+    assert [(row.status, row.attempt, row.worker, row.started_at) for row in rows] == [
+        (Status.PENDING, 0, None, None)
+    ] * 4
+    assert [store.read([row.id])[0] for row in rows] == rows
 
 
 def test_a_deadline_is_never_later_than_the_bound(store: Store) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from settled.records import Snapshot, WorkerRow
-from settled.stores.base import Beat, Loss, Store
-from tests.stores.making import put_back, success, worker_row
+from settled.states import Status
+from settled.stores.base import Beat, Claim, Loss, Store
+from tests.stores.making import new_task, put_back, success, worker_row
 from tests.stores.worlds import World, write
 
 Make = Callable[..., Snapshot]
@@ -64,6 +65,25 @@ def test_a_worker_is_lost_once_and_is_not_heard_again(world: World, store: Store
     assert only(store)[:-1] == lost[:-1]
 
 
+@pytest.mark.parametrize("dismissed", [False, True])
+def test_a_lost_worker_is_given_no_work(store: Store, pending: Make, dismissed: bool) -> None:
+    waiting = pending()
+    write(store, "enlist", worker_row("alive"), worker_row("frozen"))
+    write(store, "lose", Loss("frozen", gone=True))
+    with store.transaction() as now:
+        if dismissed:
+            assert store.dismiss(now, ["frozen"]) == [True]
+        assert store.claim(now, [Claim("frozen", '["work"]', 10)]) == [[]]
+        (born, created), (living, _) = store.insert(now, [new_task(worker="frozen"), new_task(worker="alive")])
+    assert created
+    assert (born.status, born.worker, born.attempt) == (Status.PENDING, None, 0)
+    assert living.status is Status.RUNNING
+    assert {row.id for row in store.read([waiting.id, born.id]) if row.status is Status.PENDING} == {
+        waiting.id,
+        born.id,
+    }
+
+
 def test_an_unknown_worker_is_neither_heard_nor_lost(store: Store) -> None:
     assert write(store, "beat", Beat("nobody", LEASE)) == [False]
     assert write(store, "lose", Loss("nobody", gone=True)) == [False]
@@ -84,13 +104,17 @@ def test_a_worker_whose_attempt_was_put_back_can_go(store: Store, running: Make)
     assert write(store, "dismiss", "alive") == [True]
 
 
-def test_orphans_are_what_lost_or_vanished_workers_run(store: Store, running: Make, pending: Make) -> None:
+def test_orphans_are_what_lost_or_vanished_workers_run(
+    world: World, store: Store, running: Make, pending: Make
+) -> None:
     pending()
     running()
-    lost, vanished = running(worker="lost"), running(worker="vanished")
-    write(store, "enlist", worker_row("lost"))
+    write(store, "enlist", worker_row("lost"), worker_row("vanished"))
+    orphans = {running(worker=worker).id for worker in ("lost", "vanished")}
+    assert store.orphans(10) == []
     write(store, "lose", Loss("lost", gone=True))
-    assert {row.id for row in store.orphans(10)} == {lost.id, vanished.id}
+    world.sql("DELETE FROM task_workers WHERE id = 'vanished'")
+    assert {row.id for row in store.orphans(10)} == orphans
     assert len(store.orphans(1)) == 1
 
 

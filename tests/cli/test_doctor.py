@@ -179,7 +179,8 @@ def test_tasks_that_outlived_the_retention_are_a_warning(ledger, clock):
     assert of(doctor.check(ledger, clock=clock), "retention").level == "ok"
     clock.advance(3_601)
     assert of(doctor.check(ledger, clock=clock), "retention").level == "warning"
-    ledger.retention = 30 * 86_400
+    with ledger.store.transaction() as now:
+        ledger.store.retain(now, [30 * 86_400_000])
     assert of(doctor.check(ledger, clock=clock), "retention").level == "ok"
 
 

@@ -47,7 +47,7 @@ def of_expiry(row: Snapshot, workers: Sequence[WorkerRow]) -> Verdict:
     worker = next((worker for worker in workers if worker.id == row.worker), None)
     if worker is None or worker.lost_at is not None:
         return of_attempt(row, Reason.WORKER_LOST, _worker_lost(row, worker), expiry=True)
-    return of_attempt(row, Reason.TIMEOUT, timeout_message(row), expiry=True)
+    return of_attempt(row, Reason.TIMEOUT, _no_outcome(row), expiry=True)
 
 
 def applied(row: Snapshot, verdict: Verdict) -> Snapshot:
@@ -75,6 +75,14 @@ def timeout_message(row: Snapshot, detail: str = "") -> str:
     said = f"Attempt {row.attempt} of {row.max_attempts} ran longer than its timeout of {limit}"
     return (
         f"{said}{': ' + detail if detail else ''}. Give the task function a longer timeout, or find what it waited for."
+    )
+
+
+def _no_outcome(row: Snapshot) -> str:
+    """What others can say of an attempt whose runner said nothing in time."""
+    return (
+        f"Attempt {row.attempt} of {row.max_attempts} left no outcome in its timeout of {_seconds(row.timeout_ms)}: "
+        "it ran longer, or its outcome could not be written. Give it more time, or find what held it."
     )
 
 

@@ -130,8 +130,10 @@ def _described(error: BaseException) -> str:
     said = _text(error) or f"{type(error).__name__} was raised without a message."
     if isinstance(error, BaseExceptionGroup):
         said += f" [{'; '.join(f'{type(inner).__name__}: {_text(inner)[:200]}' for inner in error.exceptions[:5])}]"
-    if error.__cause__ is not None:
-        said = f"{said[:MESSAGE_LIMIT]} (caused by {type(error.__cause__).__name__}: {_text(error.__cause__)[:500]})"
+    cause = error.__cause__
+    if cause is not None and not isinstance(error, PublicError):  # what is meant for users says no more than it says
+        detail = _text_of(cause)[:500]
+        said = f"{said[:MESSAGE_LIMIT]} (caused by {type(cause).__name__}{': ' + detail if detail else ''})"
     return said
 
 

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from settled.clock import ManualClock
 from settled.stores.base import Store
 from settled.stores.sqlite import SQLiteStore
-from tests.stores.making import worker_row
 
 
 class World(Protocol):
@@ -67,11 +66,7 @@ WORLDS = {"sqlite": SQLiteWorld}
 
 
 def write(store: Store, verb: str, *rows: Any) -> list[Any]:
-    """One transaction with one verb; its results. Who is given work is enlisted first, if it has no row."""
+    """One transaction with one verb; its results."""
     with store.transaction() as now:
-        if verb in ("insert", "claim"):
-            known = {worker.id for worker in store.workers()}
-            named = dict.fromkeys(row.worker for row in rows if row.worker not in {None, *known})
-            store.enlist(now, [worker_row(worker) for worker in named])
         results: Sequence[Any] = getattr(store, verb)(now, rows)
     return list(results)

@@ -8,7 +8,7 @@ import socket
 import httpx
 import pytest
 
-from settled import Reason, verdicts
+from settled import PublicError, Reason, verdicts
 from settled.records import Snapshot, WorkerRow
 from settled.web import wire
 from tests.web.world import ARGUMENT, PREFIX, SECRET, World
@@ -71,6 +71,30 @@ async def test_only_messages_for_users_pass_where_the_app_says_so(world: World) 
         spoken = (await client.get(f"{PREFIX}/{speak.id}")).json()["error"]
     assert failed == {"reason": "exception", "message": "The task ran into an error.", "type": None}
     assert spoken == {"reason": "exception", "message": "This address does not exist.", "type": "PublicError"}
+
+
+async def test_what_caused_a_message_for_users_is_not_told_them(world: World, client: httpx.AsyncClient) -> None:
+    @world.tasks.task(name="translate")
+    async def translate() -> None:
+        try:
+            raise OSError("10.0.0.7 refused")
+        except OSError as error:
+            raise PublicError("Nobody answers there.") from error
+
+    row = await world.settle("translate")
+    assert (await client.get(f"{PREFIX}/{row.id}")).json()["error"]["message"] == "Nobody answers there."
+
+
+async def test_another_error_of_the_same_name_is_not_for_the_public(world: World) -> None:
+    namesake = type("PublicError", (Exception,), {})
+
+    @world.tasks.task(name="mistake")
+    async def mistake() -> None:
+        raise namesake("an inner matter")
+
+    row = await world.settle("mistake")
+    async with world.client(errors="public") as client:
+        assert "an inner matter" not in (await client.get(f"{PREFIX}/{row.id}")).text
 
 
 async def test_a_cancelled_task_says_so_in_public_too(world: World) -> None:

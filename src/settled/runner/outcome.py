@@ -63,7 +63,7 @@ def raised(error: BaseException) -> Outcome:
         return Outcome(
             Reason.EXCEPTION,
             message=shown(_described(error), MESSAGE_LIMIT),
-            error_type=PUBLIC if public else storable(type(error).__name__),
+            error_type=PUBLIC if public else _type_name(error),
             traceback=_traceback(error),
             retry=error.retry if isinstance(error, PublicError) else True,
         )
@@ -135,6 +135,12 @@ def _described(error: BaseException) -> str:
         detail = _text_of(cause)[:500]
         said = f"{said[:MESSAGE_LIMIT]} (caused by {type(cause).__name__}{': ' + detail if detail else ''})"
     return said
+
+
+def _type_name(error: BaseException) -> str:
+    """The name of the error's class; never the one that lets a message through to the public."""
+    name = storable(type(error).__name__)
+    return f"{storable(type(error).__module__)}.{name}" if name == PUBLIC else name
 
 
 def _text(error: BaseException) -> str:

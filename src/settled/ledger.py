@@ -199,6 +199,7 @@ class Ledger:
 
         ``thoroughly`` looks through all running rows also when no worker was lost just now.
         """
+        self._writer.end_stalled_waits()
         lost = self._lose_the_dead()
         rows = self.store.overdue(SWEEP_LIMIT)
         if lost or thoroughly:

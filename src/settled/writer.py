@@ -11,12 +11,14 @@ way makes up the next. A write is resolved only after its commit. When a commit 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -27,9 +29,12 @@ from settled.stores.base import Store
 VERBS = ("enlist", "insert", "settle", "progress", "beat", "lose", "dismiss", "retain", "prune", "claim")
 """The order within one commit: what frees a place comes before what asks for one."""
 
+log = logging.getLogger("settled")
 FOREVER = float("inf")
 MAX_BATCH = 2_000
 RETRY_PAUSE = 0.25
+STALLED = 5.0
+"""Seconds in one commit after which the disk is taken to hang."""
 
 Committed = Callable[[str, Sequence[Any], Sequence[Any], int, Post], None]
 """Told after each commit, for each verb: (verb, payloads, results, the commit's instant, what goes to loops)."""
@@ -60,6 +65,8 @@ class Writer:
         self._failed = failed
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._kept: list[Write] = []
+        self._in_flight: list[Write] = []
+        self._busy_since: float | None = None
         self._stop_at = FOREVER
         self._pause = threading.Event()  # never set: it is only waited for
         self._thread: threading.Thread | None = None
@@ -83,17 +90,36 @@ class Writer:
         for payload, future in zip(payloads, futures, strict=True):
             self.put(verb, payload, future, patience)
         try:
-            return [future.result(timeout=patience + 60) for future in futures]
+            return [future.result(timeout=2 * patience + 1) for future in futures]
         except FutureTimeout:
-            raise LedgerUnavailable(
-                "The disk of the ledger has not answered for a minute; the write may still arrive."
-            ) from None
+            raise _stalled() from None
 
     def awrite(self, verb: str, payload: Any, patience: float) -> asyncio.Future[Any]:
         """Write, on an event loop; await the future."""
         future = asyncio.get_running_loop().create_future()
         self.put(verb, payload, future, patience)
         return future
+
+    def end_stalled_waits(self) -> None:
+        """Fail, for those who wait, what a disk that hangs in a commit keeps beyond its patience; from another thread.
+
+        A commit cannot be taken back, so such a write may still arrive.
+        """
+        if self._busy_since is None or time.monotonic() - self._busy_since < STALLED:
+            return
+        queued: list[Write] = []
+        going_on = self._take(queued, wait=False)
+        now = time.monotonic()
+        post = Post()
+        for write in [*self._in_flight, *queued]:
+            if write.give_up_at + STALLED < now:
+                _resolve([(write, None, _stalled())], post)
+                write.future = None
+        for write in queued:
+            self._queue.put(write)
+        if not going_on:
+            self._queue.put(None)
+        post.send()
 
     def close(self, patience: float) -> None:
         """Write what is queued, for at most ``patience`` seconds, then fail the rest and end the thread."""
@@ -140,6 +166,16 @@ class Writer:
         return True
 
     def _commit(self, batch: list[Write]) -> None:
+        self._in_flight, self._busy_since = batch, time.monotonic()
+        try:
+            self._commit_together(batch)
+        except Exception as error:  # a defect in what is told of a commit; this thread must not die of it
+            log.exception("The writer could not tell of a commit; it goes on")
+            self._give_up(batch, _defect(error))
+        finally:
+            self._in_flight, self._busy_since = [], None
+
+    def _commit_together(self, batch: list[Write]) -> None:
         groups: dict[str, list[Write]] = defaultdict(list)
         for write in batch:
             groups[write.verb].append(write)
@@ -161,7 +197,7 @@ class Writer:
                 self._give_up(batch, error if isinstance(error, SettledError) else _defect(error))
                 return
             for write in batch:
-                self._commit([write])
+                self._commit_together([write])
             return
         post = Post()
         for change in changes:
@@ -188,6 +224,10 @@ class Writer:
         post.send()
 
 
+def _stalled() -> LedgerUnavailable:
+    return LedgerUnavailable("The disk of the ledger does not answer: the write is under way and may still arrive.")
+
+
 def _defect(error: Exception) -> SettledError:
     failure = SettledError(f"The write failed in a way that it should not: {type(error).__name__}: {error}")
     failure.__cause__ = error
@@ -202,10 +242,9 @@ def _resolve(done: Sequence[tuple[Write, Any, BaseException | None]], post: Post
             continue
         if isinstance(future, asyncio.Future):
             post.add(future.get_loop(), _answer, (future, result, error))
-        elif error is not None:
-            future.set_exception(error)
         else:
-            future.set_result(result)
+            with suppress(InvalidStateError):  # told already that the disk hangs
+                future.set_result(result) if error is None else future.set_exception(error)
 
 
 def _answer(answer: tuple[asyncio.Future[Any], Any, BaseException | None]) -> None:

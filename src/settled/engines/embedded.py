@@ -116,13 +116,13 @@ class EmbeddedEngine:
         return new._replace(worker=worker)
 
     def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
-        launch = [row for new, (row, created) in rows if new.worker is not None and created]
+        launch = [row for _, (row, created) in rows if created and row.worker is not None]
         if launch:
             post.add(self._loop, self._launch_all, launch)
         if len(launch) < len(rows):
             post.add(self._loop, Ear.ring, self._wake)
-            for new, (_, created) in rows:
-                if new.worker is not None and not created:
+            for new, (row, created) in rows:
+                if not (created and row.worker is not None):  # it existed, or this worker was given up on meanwhile
                     self.not_inserted(new)
 
     def not_inserted(self, new: NewTask) -> None:

@@ -28,6 +28,8 @@ from settled.stores.liveness import LockFolder
 from settled.stores.sqlite_errors import translate
 
 SQL = queries.load("sqlite")
+STALLED_MS = 20
+"""A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
 MOST_ROWS = 512
 """Rows of values in one statement; SQLite takes 32,766 parameters."""
 
@@ -44,6 +46,8 @@ class SQLiteStore:
         self._local = threading.local()
         self._identity: tuple[int, int] | None = None
         self._offset = 0
+        self._settling: Sequence[Verdict] = ()
+        self._spare: _Reader | None = None
         self._closed = True
 
     # -- life
@@ -59,10 +63,13 @@ class SQLiteStore:
             sqlite_open.migrate(self._writer, self.path, SQL)
             self._offset = sqlite_open.anchor(self._writer, self.clock, SQL, alone=self._alone())
             self._identity = self._file()
+            self._spare = self._new_reader()
+            self._spare.connection.execute(SQL["read_clock"]).fetchall()  # now it has opened the log too
 
     def close(self) -> None:
         self._closed = True
         writer, self._writer = self._writer, None
+        self._spare = None
         self._local = threading.local()  # lets go of all readers; one in use is closed by the thread that uses it
         if writer is not None:
             writer.close()
@@ -82,7 +89,10 @@ class SQLiteStore:
             try:
                 offset = connection.execute(SQL["read_clock"]).fetchone()[0]
                 self._offset = offset
-                yield self.clock.steady_ms() + offset
+                self._settling = ()
+                now = self.clock.steady_ms() + offset
+                yield now
+                self._check_bounds(now, self.clock.steady_ms() + offset)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -100,7 +110,19 @@ class SQLiteStore:
         self._many("insert_tasks", [sqlite_rows.of_new(row) for row, _ in made if row.key is None])
         return [(row, True) if row.key is None else self._insert_keyed(row) for row, _ in made]
 
+    def _check_bounds(self, began: int, now: int) -> None:
+        """Refuse to commit a success whose bound has passed since the transaction began, as when it was stopped."""
+        if now - began > STALLED_MS and any(
+            v.status is Status.COMPLETED and v.row is not None and began < v.row.settles_at <= now
+            for v in self._settling
+        ):
+            raise LedgerUnavailable(
+                f"A transaction took {(now - began) / 1000:g} s, past the bound of a task in it. Nothing was written; "
+                "it is tried again."
+            )
+
     def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
+        self._settling = rows
         won: set[int] = set()
         left = list(rows)
         while left:  # two verdicts on one attempt are written one after the other
@@ -253,10 +275,7 @@ class SQLiteStore:
             raise LedgerUnavailable("The ledger is closed in this process; open it again to go on.")
         file = self._file()
         if file is None:
-            raise LedgerUnavailable(
-                f"The database file {self.path} has been deleted or moved away, so nothing can be kept. "
-                "Put it back, or restart the processes to begin with an empty ledger."
-            )
+            raise LedgerUnavailable(_deleted(self.path))
         if file != self._identity:
             self._writer.close()
             self.open()
@@ -284,10 +303,17 @@ class SQLiteStore:
             return held
         if self._closed:
             raise LedgerUnavailable("The ledger is closed in this process; open it again to go on.")
+        if self._file() is None:
+            if self._spare is None:
+                raise LedgerUnavailable(_deleted(self.path))
+            return self._spare  # deleted under us: what is open can still be read, by a thread that is new to it too
+        self._local.held = held = self._new_reader()
+        return held
+
+    def _new_reader(self) -> _Reader:
         connection = sqlite_open.connect(self.path, create=False)
         connection.execute("PRAGMA query_only = 1")
-        self._local.held = held = _Reader(connection, self._identity)
-        return held
+        return _Reader(connection, self._identity)
 
     def _query(self, sql: str, values: Any = ()) -> list[Any]:
         with translate(self.path):
@@ -358,3 +384,10 @@ class _Reader:
 @cache
 def _of_rows(name: str, count: int, row: str) -> str:
     return SQL[name].replace("{rows}", ", ".join([row] * count))
+
+
+def _deleted(path: Path) -> str:
+    return (
+        f"The database file {path} has been deleted or moved away, so nothing can be kept. "
+        "Put it back, or restart the processes to begin with an empty ledger."
+    )

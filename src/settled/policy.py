@@ -69,7 +69,7 @@ def _check(name: str, value: object) -> None:
             )
         return
     least = 0.0 if name == "backoff" else 0.001
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
         raise BadPolicy(
             f"{name}={value!r} is not possible: it must be a finite number of seconds, so that the task has an end."
         )

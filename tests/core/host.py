@@ -1,0 +1,98 @@
+"""A make-believe machine: one ledger file, one clock that stands still until moved, and what is wrong just now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from settled.clock import ManualClock
+from settled.errors import LedgerFull, SettledError
+from settled.ledger import Ledger
+from settled.records import Snapshot
+from settled.stores.sqlite import SQLiteStore
+from tests.stores.making import new_task
+
+
+class Host:
+    """Several ledgers on one file are several processes of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger.db"
+        self.clock = ManualClock()
+        self.dead: set[str] = set()
+        """Workers whose process has died, as the kernel would tell."""
+        self.trouble: SettledError | None = None
+        """What every write fails with."""
+        self.unreadable: SettledError | None = None
+        """What every read fails with."""
+        self.commits = 0
+        self._ledgers: list[Ledger] = []
+
+    def store(self) -> HostStore:
+        return HostStore(self)
+
+    def ledger(self, *, worker: bool = False, names: list[str] | None = None, **options: Any) -> Ledger:
+        """One more process; as a worker it is enlisted for ``work``."""
+        ledger = Ledger(self.store(), lease=options.pop("lease", 5.0), **options)
+        ledger.open()
+        self._ledgers.append(ledger)
+        if worker:
+            ledger.enlist(["work"] if names is None else names)
+        return ledger
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def until(self, instant_ms: int, now: int) -> None:
+        self.clock.advance((instant_ms - now) / 1000)
+
+    def fill_disk(self) -> None:
+        """Every write fails at once, reads go on."""
+        self.trouble = LedgerFull("The disk is full.")
+
+    def close(self) -> None:
+        self.trouble = self.unreadable = None
+        for ledger in self._ledgers:
+            ledger.close()
+
+
+class HostStore(SQLiteStore):
+    """SQLite on such a machine."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.path, host.clock)
+        self._host = host
+
+    @contextmanager
+    def transaction(self) -> Iterator[int]:
+        if self._host.trouble is not None:
+            raise self._host.trouble
+        with super().transaction() as now:
+            yield now
+        self._host.commits += 1
+
+    def _query(self, sql: str, values: Any = ()) -> list[Any]:
+        if self._host.unreadable is not None:
+            raise self._host.unreadable
+        return super()._query(sql, values)
+
+    def hold(self, worker: str) -> None:
+        pass
+
+    def release(self, worker: str) -> None:
+        pass
+
+    def gone(self, worker: str) -> bool:
+        return worker in self._host.dead
+
+
+def submitted(ledger: Ledger, **changes: Any) -> Snapshot:
+    """A task that waits to be picked up."""
+    return ledger.add(new_task(**changes))[0]
+
+
+def started(ledger: Ledger, **changes: Any) -> Snapshot:
+    """A task whose first attempt this worker runs."""
+    return ledger.add(new_task(worker=ledger.worker, **changes))[0]

@@ -24,6 +24,8 @@ _HELP = {
     sqlite3.SQLITE_READONLY: "it is not writable. Check the permissions of the file and of its folder",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Check that the folder exists and is writable",
     sqlite3.SQLITE_IOERR: "the disk reports an error. Check the disk",
+    sqlite3.SQLITE_IOERR_SHORT_READ: "its log is not of this file: it was cut off, or was "
+    "deleted while processes had it open. End them all, then start again",
     sqlite3.SQLITE_CORRUPT: "the file is damaged. Restore it from a backup",
     sqlite3.SQLITE_NOTADB: "the file is no SQLite database. Give the ledger a path of its own",
 }
@@ -43,11 +45,11 @@ def translate(path: Path) -> Iterator[None]:
 
 
 def _translated(error: sqlite3.Error, path: Path) -> Exception:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
+    detail = getattr(error, "sqlite_errorcode", 0)
+    code = detail & 0xFF  # the primary code
     if code == sqlite3.SQLITE_FULL:
         return LedgerFull(f"The disk of the ledger {path} is full: nothing was written. Free some room and try again.")
     if isinstance(error, _ROW) and "closed database" not in str(error):
         return RowRefused(f"SQLite refused a row: {error}")
-    return LedgerUnavailable(
-        f"The ledger {path} cannot be used now: {_HELP.get(code, str(error))}. Nothing was written."
-    )
+    said = _HELP.get(detail) or _HELP.get(code, str(error))
+    return LedgerUnavailable(f"The ledger {path} cannot be used now: {said}. Nothing was written.")

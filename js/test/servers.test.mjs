@@ -229,6 +229,12 @@ fact("a server that hangs after a good answer ends by the deadline", {
   within: 49,
   requests: 6,
 });
+fact("a look that hangs across the promise is given up on in time for another one before the grace is over", {
+  answer: (res, n) => n === 1 && json(res, open(8)),
+  end: "unreachable",
+  within: 13.5,
+  requests: 3,
+});
 fact("a server that hangs in the body ends as unreachable", {
   answer: (res) => res.writeHead(200, { "Content-Type": "application/json" }).write('{"settled": '),
   end: "unreachable",

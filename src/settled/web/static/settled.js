@@ -214,9 +214,11 @@ class Step {
   }
 
   look() {
-    const { s, at, hold } = this;
+    const { s, at, hold, bound } = this;
     const first = s.lookedAt === -Infinity && !s.errors;
-    const room = Math.min(hold * 1_000 + ANSWER, Math.max(LAST, this.bound - at.now));
+    // One that begins before the promise leaves time for the look after it, without which there is no verdict.
+    const kept = at.now < bound - s.grace ? LAST + 500 : 0;
+    const room = Math.min(hold * 1_000 + ANSWER, Math.max(LAST, bound - kept - at.now));
     Object.assign(s, { wait: hold, flying: true, lookedAt: at.now, due: at.now + room });
     // After trouble and on return, plainly: an answer at once, and no header that a foreign server might refuse.
     const etag = s.plain ? null : s.etag;

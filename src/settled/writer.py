@@ -154,7 +154,8 @@ class Writer:
 
     def _take(self, batch: list[Write], *, wait: bool) -> bool:
         """Add what is queued to the batch; False once the writer is to end."""
-        while len(batch) < MAX_BATCH:
+        most = len(batch) + MAX_BATCH  # beside any number of kept verdicts: a submit's patience must not end unseen
+        while len(batch) < most:
             try:
                 write = self._queue.get(block=wait)
             except Empty:

@@ -7,7 +7,6 @@ import sqlite3
 from pathlib import Path
 
 from bench.speed.sides.work import RESULT
-from settled.ids import new_id
 from settled.ledger import Ledger
 from settled.records import NewTask, Snapshot, Verdict
 from settled.states import Status
@@ -24,7 +23,9 @@ def fill(path: Path, settled: int, still_open: int) -> None:
     """Make a ledger with ``settled`` completed rows of the last six days and ``still_open`` fresh pending ones."""
     ledger = Ledger(SQLiteStore(path))
     ledger.open()
-    completed, pending = _a_completed_row(ledger), _a_pending_row(ledger)
+    worker = ledger.enlist([NAME])
+    completed, pending = _completed(ledger, worker), _new(ledger, None)
+    ledger.dismiss()
     ledger.close()
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA synchronous = OFF")
@@ -61,14 +62,11 @@ def _new(ledger: Ledger, worker: str | None) -> Snapshot:
     return task
 
 
-def _a_completed_row(ledger: Ledger) -> Snapshot:
-    task = _new(ledger, new_id(0))
-    ledger.settle_now(Verdict(task.id, 1, Status.COMPLETED, json.dumps(RESULT)))
+def _completed(ledger: Ledger, worker: str) -> Snapshot:
+    task = _new(ledger, worker)
+    if not ledger.settle_now(Verdict(task.id, 1, Status.COMPLETED, json.dumps(RESULT))):
+        raise AssertionError("the ledger refused a template")
     return task
-
-
-def _a_pending_row(ledger: Ledger) -> Snapshot:
-    return _new(ledger, None)
 
 
 def _copy(db: sqlite3.Connection, columns: list[str], template: Snapshot, count: int, span_ms: int) -> None:

@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,10 @@ def _measure(plan: Plan, parts: list[str]) -> None:
             text = "\n\n".join(filter(None, [show(found[key]), report.reasons(_comparisons(found[key]))]))
         except slow_fsync.NotPossible as reason:
             text = f"not measured: {reason}"
+        except Exception as error:  # the other parts are worth their report
+            text = f"not measured: {type(error).__name__}: {error}"
+            if "--trace" in sys.argv:
+                traceback.print_exc()
         print(file=sys.stderr)
         lines.extend([f"### {title}", "", text, ""])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from settled import ledger as ledger_module
 from settled.errors import TaskFailed
 from settled.states import Reason
 from settled.web.fastapi import IdempotencyKey, TaskBody, accepted, add_problem_handlers, tasks_router
-from tests.web.world import PREFIX, World, client_of, framed, living, until
+from tests.web.world import BOUND, PREFIX, World, client_of, framed, living, raw_get, until
 
 pytestmark = pytest.mark.anyio
 
@@ -280,6 +281,23 @@ async def test_neighbours_under_the_same_prefix_are_left_alone(world: World) -> 
 
     async with client_of(app) as client:
         assert (await client.post("/tasks/start")).json() == 1
+
+
+async def test_a_middleware_in_between_keeps_no_long_poll_alive(world: World) -> None:
+    app = site(world)
+
+    @app.middleware("http")
+    async def between(request: Request, call_next: Any) -> Any:
+        return await call_next(request)
+
+    task_id = await world.submit("hold")
+    await until(lambda: world.ran)
+    leave = asyncio.Event()
+    poll = asyncio.create_task(raw_get(app, task_id, leave, []))
+    await world.watching(task_id)
+    leave.set()
+    await asyncio.wait_for(poll, BOUND)
+    assert world.watched() == []
 
 
 async def test_the_example_of_the_readme_works_with_its_own_lifespan(tmp_path: Path) -> None:

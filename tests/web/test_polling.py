@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from settled.errors import LedgerUnavailable
-from tests.web.world import BOUND, PREFIX, App, World, until
+from tests.web.world import BOUND, PREFIX, World, raw_get, until
 
 pytestmark = pytest.mark.anyio
 
@@ -213,27 +213,6 @@ async def held(world: World) -> str:
     task_id = await world.submit("hold")
     await until(lambda: world.ran)
     return task_id
-
-
-async def raw_get(app: App, task_id: str, leave: asyncio.Event, sent: list[dict[str, Any]]) -> None:
-    """A long poll by a client that disconnects when ``leave`` is set."""
-    messages = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if messages:
-            return messages.pop()
-        await leave.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-        "path": f"{PREFIX}/{task_id}", "raw_path": f"{PREFIX}/{task_id}".encode(), "root_path": "",
-        "query_string": b"", "headers": [(b"prefer", b"wait=30")], "client": ("::1", 1), "server": ("::1", 80),
-    }  # fmt: skip
-    await app(scope, receive, send)
 
 
 @pytest.fixture

@@ -106,6 +106,11 @@ def test_no_text_breaks_out_of_the_object(hostile: str) -> None:
     assert (open_one["settled"], failed["settled"]) == (False, True)
 
 
+def test_an_instant_has_three_digits_of_milliseconds() -> None:
+    assert told(row())["created_at"] == "2023-11-14T22:13:20.000Z"
+    assert told(row())["started_at"] == "2023-11-14T22:13:20.001Z"
+
+
 def test_a_task_past_its_bound_settles_in_no_negative_time() -> None:
     assert told(row(as_of=1_700_000_099_000))["settles_in"] == 0
 

@@ -17,8 +17,8 @@ class TasksApp:
     errors        ``"public"`` lets only the messages of ``PublicError`` through
     public_cache  whether shared caches may keep what has settled
 
-    Where it is the whole app, it also serves the lifespan of ``tasks``; where it is mounted, the app
-    around it does.
+    A POST that comes from a page of another site is refused with 403. Where it is the whole app, it also
+    serves the lifespan of ``tasks``; where it is mounted, the app around it does.
     """
 
     def __init__(

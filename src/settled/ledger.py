@@ -25,7 +25,7 @@ from settled.policy import reserve_ms
 from settled.post import Post
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
-from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Store
+from settled.stores.base import Beat, Claim, Loss, Progress, Prune, RowRefused, Store
 from settled.writer import FOREVER, Writer
 
 log = logging.getLogger("settled")
@@ -235,7 +235,11 @@ class Ledger:
         worker = new_id(self.store.now())
         row = WorkerRow(worker, socket.gethostname(), os.getpid(), self._names, 0, 0, round(self.lease * 1000), None, 0)
         self.store.hold(worker)
-        self._writer.write_all("enlist", [row], SUBMIT_PATIENCE)
+        try:
+            self._writer.write_all("enlist", [row], SUBMIT_PATIENCE)
+        except BaseException:
+            self.store.release(worker)
+            raise
         self.worker = worker
         return worker
 
@@ -270,7 +274,11 @@ class Ledger:
             self._writer.write_all("retain", [round(self._retention * 1000)], READ_PATIENCE)
 
     def _read(self, task_id: str) -> Snapshot:
-        found = self.store.read([task_id])
+        try:
+            found = self.store.read([task_id])
+        except RowRefused:
+            created_ms(task_id)  # no text that a database can look for is an id
+            raise
         if found:
             return found[0]
         age, retention = (self.store.now() - created_ms(task_id)) / 1000, self.retention

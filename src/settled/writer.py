@@ -219,7 +219,10 @@ class Writer:
 
     def _give_up(self, writes: Sequence[Write], error: SettledError) -> None:
         for write in writes:
-            self._failed(write.verb, write.payload)
+            try:
+                self._failed(write.verb, write.payload)
+            except Exception:
+                log.exception("The writer could not tell of a write that it gave up; it goes on")
         post = Post()
         _resolve([(write, None, error) for write in writes], post)
         post.send()

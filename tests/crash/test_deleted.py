@@ -1,0 +1,132 @@
+"""The database file is deleted or moved away under the running processes."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash.processes import until
+from tests.crash.world import World
+
+FILES = ["", "-wal", "-shm"]
+ANSWERS = 2.0
+"""Seconds that a poll takes at most which would like to write down what it answers, and cannot."""
+
+
+def delete(path: Path, *, everything: bool) -> None:
+    """``rm tasks.db``, or ``rm tasks.db*``."""
+    for end in FILES if everything else FILES[:1]:
+        path.with_name(path.name + end).unlink()
+
+
+def move(path: Path, to: Path) -> None:
+    """Move a database with what belongs to it."""
+    for end in FILES:
+        path.with_name(path.name + end).rename(to.with_name(to.name + end))
+
+
+@pytest.mark.parametrize("everything", [True, False])
+@pytest.mark.parametrize("embedded", [True, False])
+def test_a_submit_says_that_the_file_is_gone(world: World, everything: bool, embedded: bool) -> None:
+    process = world.worker(embedded=embedded)
+    world.before_deletion()
+    delete(world.path, everything=everything)
+
+    answer = process.try_submit("quick", 1)
+
+    world.record("file deleted at submit", "ledger-unavailable (to the caller)", answer["took"])
+    assert answer["error"] == "ledger-unavailable"
+    assert "has been deleted or moved away" in answer["message"]
+    assert answer["took"] < 7
+    assert not world.path.exists()
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_task_that_ends_after_the_file_is_gone_is_answered_as_failed_by_its_bound(
+    world: World, everything: bool
+) -> None:
+    worker, web = world.worker(lease=1), world.submitter(lease=1)
+    task = worker.submit("held", world.gate(), timeout=1, start_timeout=0.5)
+    assert web.look(task)["status"] == "running"
+    world.executing(task)
+    bound = world.row(task)["settles_at"]
+    world.before_deletion()
+    assert not world.ledger.get(task).settled
+    delete(world.path, everything=everything)
+    world.open_gate()
+
+    for process in (web, worker):  # neither process can write it down, so each says it for itself
+        answer = until(lambda process=process: answered(process.look(task)), 6, "a poll sees it settled")
+        assert answer["reason"] == "timeout"
+        if process is web:
+            late = (world.now() - bound) / 1000
+            world.record("file deleted as a task ends, a poll", "failed / timeout (after settles_at)", late)
+            assert 0 <= late < ANSWERS
+    assert world.polled(task, within=ANSWERS).reason == "timeout"
+
+
+def answered(answer: dict[str, Any]) -> dict[str, Any] | None:
+    return answer if answer.get("settled") else None
+
+
+def test_a_file_that_is_put_back_gets_the_outcome(world: World) -> None:
+    worker = world.worker()
+    task = worker.submit("held", world.gate())
+    world.executing(task)
+    away = world.folder / "away.db"
+    move(world.path, away)
+    world.open_gate()
+    assert worker.try_submit("quick", 1)["error"] == "ledger-unavailable"
+
+    move(away, world.path)
+    back = time.monotonic()
+    row = world.written(task, 3)
+
+    world.record(
+        "file moved away as a task ends, and put back", "completed (after it was back)", time.monotonic() - back
+    )
+    assert row["status"] == "completed"
+    assert world.written(worker.submit("quick", 2), 3)["status"] == "completed"
+
+
+def test_a_process_that_starts_after_the_file_is_gone_begins_an_empty_ledger_and_the_others_follow(
+    world: World,
+) -> None:
+    worker = world.worker(lease=1.5)
+    lost = worker.submit("held", world.gate())
+    world.executing(lost)
+    world.before_deletion()
+    delete(world.path, everything=True)
+    world.open_gate()
+
+    newcomer = world.worker(lease=1.5)
+    task = newcomer.submit("quick", 1)
+
+    assert world.written(task, 3)["status"] == "completed"
+    until(
+        lambda: worker.look(lost).get("error") == "not-found", 8, "the old process answers that there is no such task"
+    )
+    until(lambda: len([w for w in world.workers().values() if not w["lost_at"]]) == 2, 5, "both are enlisted")
+    again = worker.submit("quick", 2)
+    assert world.written(again, 3)["status"] == "completed"
+    assert [execution.pid for execution in world.executions(again)] == [worker.pid]
+
+
+def test_after_half_a_deletion_a_start_says_what_to_do_and_works_once_the_others_have_ended(world: World) -> None:
+    """``rm tasks.db`` alone leaves the log of those who have it open; a new database beside it would be damaged."""
+    worker = world.worker()
+    world.before_deletion()
+    delete(world.path, everything=False)
+
+    newcomer = world.worker(wait=False)
+    newcomer.ended(within=20)
+    assert "was deleted while processes had it open. End them all" in world.log_of(newcomer)
+    worker.signal(signal.SIGTERM)
+    worker.ended(within=10)
+
+    task = world.worker().submit("quick", 1)
+    assert world.written(task, 3)["status"] == "completed"

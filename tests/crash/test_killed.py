@@ -1,0 +1,165 @@
+"""SIGKILL of workers and servers: what they ran is seen as failed within 2 s, or runs again elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.crash.conftest import Worlds
+from tests.crash.processes import Host, until
+from tests.crash.world import HELD, KILLED, World, gone
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_the_task_of_a_killed_worker_fails_as_worker_lost_within_two_seconds(world: World, name: str) -> None:
+    worker, other = world.worker(), world.worker()
+    task = worker.submit(name, world.gate())
+    world.executing(task)
+
+    killed = worker.kill()
+    row = world.written(task, KILLED)
+
+    world.record(
+        f"SIGKILL of the worker ({name}), another alive", f"failed / {row['reason']}", time.monotonic() - killed
+    )
+    assert row["reason"] == "worker_lost"
+    assert str(worker.pid) in row["error_message"]
+    assert other.alive
+
+
+def test_a_process_that_only_answers_notices_a_killed_worker_too(world: World) -> None:
+    worker, web = world.worker(), world.submitter()
+    task = web.submit("held", world.gate())
+    world.executing(task)
+
+    killed = worker.kill()
+    row = world.written(task, KILLED)
+
+    world.record(
+        "SIGKILL of the only worker, a web process alive", f"failed / {row['reason']}", time.monotonic() - killed
+    )
+    assert row["reason"] == "worker_lost"
+
+
+def test_fifteen_hundred_tasks_of_a_killed_worker_fail_within_two_seconds(worlds: Worlds) -> None:
+    world = worlds(concurrency=2000)
+    worker = world.worker()
+    tasks = world.submit_many(1500, "sleeps", 60)
+    until(lambda: len(world.executions()) == len(tasks), 20, "all of them run")
+    world.worker()
+
+    killed = worker.kill()
+    until(lambda: world.count("failed") == len(tasks), KILLED, "all of them have failed")
+
+    world.record(
+        "SIGKILL of a worker while 1,500 run, another alive", "failed / worker_lost", time.monotonic() - killed
+    )
+    assert {row["reason"] for row in world.rows().values()} == {"worker_lost"}
+
+
+def test_attempts_that_are_left_run_in_another_process_after_a_kill(world: World) -> None:
+    worker, other = world.worker(), world.worker()
+    task = worker.submit("held", world.gate(), attempts=2)
+    world.executing(task)
+
+    killed = worker.kill()
+    second = world.executing(task, attempt=2, within=KILLED + 1)
+    world.record("SIGKILL of the worker, an attempt left", "running again elsewhere", time.monotonic() - killed)
+    world.open_gate()
+
+    assert second.pid == other.pid
+    assert world.written(task, 5)["status"] == "completed"
+    assert [execution.pid for execution in world.executions(task)] == [worker.pid, other.pid]
+
+
+def test_with_every_process_dead_the_first_poll_answers_failed(world: World) -> None:
+    server = world.worker()
+    task = server.submit("held", world.gate())
+    world.executing(task)
+    killed = server.kill()
+
+    seen = world.ledger.get(task)
+
+    world.record("the only process killed, then a poll elsewhere", f"failed / {seen.reason}", time.monotonic() - killed)
+    assert (seen.status, seen.reason) == ("failed", "worker_lost")
+    assert seen.as_of < seen.settles_at
+
+
+def test_a_reader_that_was_open_before_the_kill_answers_failed_too(world: World) -> None:
+    server = world.worker()
+    task = server.submit("held", world.gate())
+    assert world.ledger.get(task).status == "running"
+    world.executing(task)
+    killed = server.kill()
+
+    seen = world.polled(task, within=KILLED)
+
+    world.record("the only process killed under a polling page", f"failed / {seen.reason}", time.monotonic() - killed)
+    assert seen.reason == "worker_lost"
+
+
+def test_a_poison_task_is_executed_exactly_as_often_as_it_has_attempts(world: World) -> None:
+    task = world.submit("kills_its_worker", attempts=3)
+    begun = time.monotonic()
+    workers: list[Host] = []
+
+    def settled() -> bool:
+        if not workers or not workers[-1].alive:
+            workers.append(world.worker(wait=False))
+        return world.row(task)["status"] == "failed"
+
+    until(settled, 20, "the poison task has settled")
+
+    row = world.row(task)
+    world.record("a poison task that kills its worker 3 times", f"failed / {row['reason']}", time.monotonic() - begun)
+    assert row["reason"] == "worker_lost"
+    assert [execution.attempt for execution in world.executions(task)] == [1, 2, 3]
+
+
+def test_a_poison_task_takes_no_other_task_with_it_that_has_attempts_left(world: World) -> None:
+    world.worker()
+    held = world.submit("held", world.gate(), attempts=5)
+    world.executing(held)
+    poison = world.submit("kills_its_worker", attempts=2)
+    world.executing(poison)
+    for _ in range(2):
+        world.worker(wait=False)
+    until(lambda: world.row(poison)["status"] == "failed", 15, "the poison task has settled")
+
+    world.worker()
+    world.open_gate()
+
+    assert world.written(held, 10)["status"] == "completed"
+
+
+def test_a_task_process_killed_from_outside_says_so_within_two_seconds(world: World) -> None:
+    worker = world.worker()
+    task = worker.submit("held_in_process", world.gate())
+    child = world.executing(task).pid
+
+    killed = time.monotonic()
+    os.kill(child, signal.SIGKILL)
+    row = world.written(task, KILLED)
+
+    world.record("SIGKILL of a task's own process from outside", f"failed / {row['reason']}", time.monotonic() - killed)
+    assert row["reason"] == "worker_lost"
+    assert "SIGKILL" in row["error_message"]
+    assert worker.submit("quick", 1)
+
+
+def test_a_killed_supervisor_leaves_no_child_or_grandchild(world: World) -> None:
+    worker = world.worker()
+    pids = world.folder / "pids"
+    task = worker.submit("has_a_family", world.gate(), str(pids))
+    until(pids.exists, 10, "the family lives")
+    family = [int(pid) for pid in pids.read_text("ascii").split()]
+    assert world.executing(task).pid == family[0]
+    assert not any(map(gone, family))
+
+    worker.kill()
+
+    until(lambda: all(map(gone, family)), KILLED, "child and grandchild are gone")
+    assert world.ledger.get(task).reason == "worker_lost"

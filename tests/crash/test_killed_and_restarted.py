@@ -1,0 +1,119 @@
+"""SIGKILL of servers that come back: what had not started is picked up, what ran runs again or settles."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.crash.processes import until
+from tests.crash.world import HELD, KILLED, World
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_server_that_comes_back_settles_what_it_ran_when_it_was_killed(world: World, name: str) -> None:
+    server = world.worker()
+    task = server.submit(name, world.gate())
+    world.executing(task)
+    server.kill()
+
+    back = time.monotonic()
+    world.worker()
+    row = world.written(task, KILLED)
+
+    world.record(f"server killed and restarted mid-task ({name})", f"failed / {row['reason']}", time.monotonic() - back)
+    assert row["reason"] == "worker_lost"
+
+
+def test_a_server_that_comes_back_goes_on_with_what_has_attempts_left(world: World) -> None:
+    server = world.worker()
+    task = server.submit("held", world.gate(), attempts=2)
+    waiting = world.submit("quick", 7)
+    world.executing(task)
+    server.kill()
+
+    again = world.worker()
+    assert world.executing(task, attempt=2).pid == again.pid
+    world.open_gate()
+
+    assert world.written(task, 5)["status"] == "completed"
+    assert world.written(waiting, 5)["status"] == "completed"
+
+
+def test_a_server_killed_twice_in_a_row_runs_the_third_attempt(world: World) -> None:
+    first = world.worker()
+    task = first.submit("held", world.gate(), attempts=3)
+    world.executing(task)
+    first.kill()
+    second = world.worker()
+    world.executing(task, attempt=2)
+    second.kill()
+
+    third = world.worker()
+    world.executing(task, attempt=3)
+    world.open_gate()
+
+    assert world.written(task, 5)["status"] == "completed"
+    assert [execution.pid for execution in world.executions(task)] == [first.pid, second.pid, third.pid]
+
+
+def test_a_server_killed_twice_in_a_row_settles_what_has_no_attempt_left(world: World) -> None:
+    first = world.worker()
+    task = first.submit("held", world.gate(), attempts=2)
+    world.executing(task)
+    first.kill()
+    second = world.worker()
+    world.executing(task, attempt=2)
+    second.kill()
+
+    back = time.monotonic()
+    world.worker()
+    row = world.written(task, KILLED)
+
+    world.record("server killed and restarted twice in a row", f"failed / {row['reason']}", time.monotonic() - back)
+    assert row["reason"] == "worker_lost"
+    assert row["attempt"] == 2
+
+
+def test_a_server_killed_again_while_it_starts_loses_nothing(world: World) -> None:
+    first = world.worker()
+    task = first.submit("held", world.gate(), attempts=2)
+    world.executing(task)
+    first.kill()
+    for milliseconds in (60, 120, 180, 240):  # into the imports, the migration, the enlisting
+        starting = world.worker(wait=False)
+        begun = time.monotonic()
+        until(lambda begun=begun, ms=milliseconds: time.monotonic() - begun > ms / 1000, 1, "it is on its way")
+        starting.kill()
+
+    world.open_gate()
+    last = world.worker()
+    back = time.monotonic()
+    row = world.written(task, 5)
+
+    if row["status"] == "failed":  # the last but one had already claimed it
+        assert row["reason"] == "worker_lost"
+    else:
+        assert world.executions(task)[-1].pid == last.pid
+    assert time.monotonic() - back < 5
+
+
+def test_a_submit_that_returned_survives_the_kill_of_its_process(world: World) -> None:
+    for number in range(5):
+        task = world.submitter().submit_and_die("quick", number)
+        assert world.row(task)["status"] == "pending"
+
+    world.worker()
+
+    for task in world.rows():
+        assert world.written(task, 5)["status"] == "completed"
+        assert len(world.executions(task)) == 1
+
+
+def test_a_task_born_running_is_not_lost_with_the_process_that_submitted_it(world: World) -> None:
+    task = world.worker().submit_and_die("held", world.gate(), attempts=2)
+    world.open_gate()
+
+    world.worker()
+
+    assert world.written(task, KILLED + 3)["status"] == "completed"

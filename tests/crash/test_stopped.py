@@ -1,0 +1,170 @@
+"""SIGSTOP: a frozen worker is given up on after its lease, and turned away when it comes back."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from settled import Status
+from tests.crash.conftest import Worlds
+from tests.crash.processes import Host, until
+from tests.crash.world import World
+
+LEASE = 1.5
+NOTICED = LEASE + 1.0
+"""A lease is only seen to be over at the next look, half a second later at most; then comes the write."""
+
+
+def test_a_worker_frozen_longer_than_its_lease_loses_its_task_for_good(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    frozen_one, other = world.worker(), world.worker()
+    task = frozen_one.submit("holds_the_loop", world.gate())
+    world.executing(task)
+
+    stopped = frozen_one.signal(signal.SIGSTOP)
+    row = world.written(task, NOTICED)
+    world.record(
+        f"SIGSTOP for longer than the lease of {LEASE} s", f"failed / {row['reason']}", time.monotonic() - stopped
+    )
+    world.open_gate()
+    frozen_one.signal(signal.SIGCONT)
+
+    until(lambda: world.ledger.counts()["refused"] == 1, 5, "the late result is refused and counted")
+    assert row["reason"] == "worker_lost"
+    assert world.row(task) == row
+    assert other.alive
+
+
+def test_a_worker_that_thaws_enlists_anew_and_goes_on_to_work(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    frozen_one = world.worker()
+    other = world.worker(without="quick")
+    task = frozen_one.submit("held", world.gate())
+    world.executing(task)
+    frozen_one.signal(signal.SIGSTOP)
+    world.written(task, NOTICED)
+    frozen_one.signal(signal.SIGCONT)
+
+    def enlisted_anew() -> bool:
+        return any(row["pid"] == frozen_one.pid and id_ != frozen_one.worker for id_, row in world.workers().items())
+
+    until(enlisted_anew, 3, "it has enlisted anew")
+    mine, anybodys = frozen_one.submit("quick", 1), world.submit("quick", 2)
+
+    for quick in (mine, anybodys):
+        assert world.written(quick, 3)["status"] == "completed"
+        assert world.executions(quick)[0].pid == frozen_one.pid
+    assert other.alive
+
+
+def lost(world: World, worker: Host) -> None:
+    """Wait until a frozen worker has been declared lost."""
+    until(lambda: world.workers().get(worker.worker, {"lost_at": 1})["lost_at"], NOTICED, "the frozen worker is lost")
+
+
+def test_what_a_thawing_worker_picks_up_at_once_is_not_lost_with_its_old_name(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    frozen_one = world.worker()
+    third, _ = world.worker(without="held"), world.worker(without="held")
+    frozen_one.signal(signal.SIGSTOP)
+    lost(world, frozen_one)
+    waiting = [world.submit("held", world.gate()) for _ in range(20)]
+
+    frozen_one.signal(signal.SIGCONT)
+    for task in waiting:
+        world.executing(task)
+    killed = third.kill()
+    until(lambda: third.worker not in world.workers(), 3, "that other one has been declared lost")
+    assert time.monotonic() - killed < 3
+    world.open_gate()
+
+    assert [world.written(task, 3)["status"] for task in waiting] == ["completed"] * 20
+    assert {world.row(task)["worker"] for task in waiting}.isdisjoint({frozen_one.worker})
+
+
+def test_what_a_thawing_worker_is_given_at_once_is_not_lost_with_its_old_name(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    frozen_one = world.worker()
+    world.worker(without="held")
+    frozen_one.signal(signal.SIGSTOP)
+    lost(world, frozen_one)
+    for _ in range(5):
+        frozen_one.order(do="submit", name="held", args=[world.gate()], using={})
+
+    frozen_one.signal(signal.SIGCONT)
+    until(lambda: len(world.executions()) == 5, 5, "all of them run")
+    world.open_gate()
+
+    assert {world.written(task, 3)["status"] for task in world.rows()} == {"completed"}
+    assert frozen_one.worker not in {row["worker"] for row in world.rows().values()}
+
+
+def test_a_worker_frozen_for_less_than_its_lease_keeps_its_task(worlds: Worlds) -> None:
+    world = worlds(lease=3)
+    worker = world.worker()
+    world.worker()
+    task = worker.submit("held", world.gate())
+    world.executing(task)
+
+    stopped = worker.signal(signal.SIGSTOP)
+    until(lambda: time.monotonic() - stopped > 1.8, 3, "a good half of the lease has passed")
+    worker.signal(signal.SIGCONT)
+    world.open_gate()
+
+    assert world.written(task, 3)["status"] == "completed"
+    assert len(world.executions(task)) == 1
+
+
+def test_when_all_were_frozen_together_nobody_is_lost(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    workers = [world.worker() for _ in range(3)]
+    tasks = [worker.submit("held", world.gate()) for worker in workers]
+    for task in tasks:
+        world.executing(task)
+
+    stopped = [worker.signal(signal.SIGSTOP) for worker in workers]
+    until(lambda: time.monotonic() - stopped[-1] > 2 * LEASE, 5, "two leases have passed, as with a laptop that slept")
+    for worker in workers:
+        worker.signal(signal.SIGCONT)
+    until(
+        lambda: all(row["heard_at"] > world.now() - 500 for row in world.workers().values()), 3, "all are heard again"
+    )
+    world.open_gate()
+
+    assert {world.written(task, 3)["status"] for task in tasks} == {"completed"}
+
+
+def test_a_lone_frozen_worker_is_given_up_on_at_the_deadline_by_a_poll(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    worker = world.worker()
+    task = worker.submit("held", world.gate(), timeout=1.5)
+    world.executing(task)
+    deadline = world.row(task)["deadline_at"]
+    worker.signal(signal.SIGSTOP)
+
+    seen = world.polled(task, within=4)
+    assert seen.finished_at is not None
+    late = (seen.finished_at - deadline) / 1000
+    world.record("the only worker frozen for ever, then a poll", f"failed / {seen.reason} (after its deadline)", late)
+    worker.signal(signal.SIGCONT)
+    world.open_gate()
+
+    assert seen.reason == "timeout"
+    assert late < 0.5
+    until(lambda: world.workers()[worker.worker]["heard_at"] > seen.finished_at, 3, "it is heard again")
+    assert world.ledger.get(task).status is Status.FAILED
+
+
+def test_a_worker_frozen_within_a_commit_contradicts_nobody_when_it_thaws(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    worker = world.worker()
+    task = worker.submit("held", world.gate(), timeout=1, start_timeout=0.5)
+    world.executing(task)
+    stalled = world.script("stalls", task)
+
+    seen = world.polled(task)
+    stalled.signal(signal.SIGCONT)
+    stalled.ended(within=5)
+
+    assert seen.status is Status.FAILED
+    assert world.written(task, 3)["status"] == "failed"

@@ -1,0 +1,77 @@
+"""Watches every row through a connection of its own during a test, and notes what must never be seen."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+from settled.states import MOVES, Status
+
+Row = dict[str, Any]
+FIXED = ("name", "arguments", "created_at", "settles_at", "max_attempts", "timeout_ms")
+TICK = 0.05
+_STEPS = {(str(before), str(after)) for before, after in MOVES} | {(str(same), str(same)) for same in Status}
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A reader that is no part of settled: it sees, and settles nothing."""
+    connection = sqlite3.connect(
+        f"file:{path}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+class Witness:
+    """Looks at all rows many times a second."""
+
+    def __init__(self, path: Path) -> None:
+        self.violations: list[str] = []
+        self._path = path
+        self._seen: dict[str, Row] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="witness", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """End; raise if anything was noted."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+        assert not self.violations, "\n".join(self.violations)
+
+    def _watch(self) -> None:
+        while not self._path.exists() and not self._stop.wait(TICK):
+            pass
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self._path)) as connection:
+            while not self._stop.wait(TICK):
+                self._look(connection)
+            self._look(connection)
+
+    def _look(self, connection: sqlite3.Connection) -> None:
+        try:
+            rows = [dict(row) for row in connection.execute("SELECT * FROM task_results")]
+        except sqlite3.Error:
+            return  # being made, or taken away by the test
+        for row in rows:
+            before = self._seen.get(row["id"])
+            if before is not None and before != row:
+                self.violations += [f"{row['id']} {row['name']}: {said}" for said in wrong(before, row)]
+            self._seen[row["id"]] = row
+
+
+def wrong(before: Row, after: Row) -> list[str]:
+    """What must not happen between two looks at a row."""
+    said = []
+    if Status(before["status"]).terminal:
+        said.append(
+            f"it had settled as {before['status']}/{before['reason']} and became {after['status']}/{after['reason']}"
+        )
+    elif after["attempt"] == before["attempt"] and (before["status"], after["status"]) not in _STEPS:
+        said.append(f"it moved from {before['status']} to {after['status']}")
+    if after["attempt"] < before["attempt"]:
+        said.append(f"attempt went from {before['attempt']} to {after['attempt']}")
+    said += [f"{name} went from {before[name]} to {after[name]}" for name in FIXED if before[name] != after[name]]
+    return said

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.browser.chromium import find_chromium
 
@@ -47,12 +47,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh tab without cookies, cache or history; an error that its scripts do not catch fails the test."""
+    """A fresh tab without cookies, cache or history; an error that its scripts do not catch, or log, fails the test."""
     errors: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        # A request that failed is logged by the browser itself; whether one may fail is for each test to say.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            errors.append(message.text)
+
     context = browser.new_context()
     context.set_default_timeout(30_000)
     tab = context.new_page()
     tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", heard)
     yield tab
     context.close()
-    assert not errors, "uncaught in the page: " + "; ".join(errors)
+    assert not errors, "wrong in the page: " + "; ".join(errors)

@@ -332,6 +332,8 @@ class Ledger:
     def _committed(self, verb: str, payloads: Sequence[Any], results: Sequence[Any], now: int, post: Post) -> None:
         """After each commit of this process: keep count of what runs here, wake who waits for what changed."""
         if verb == "settle":
+            for verdict in payloads:  # of a refused one too: its row was ended, or taken on, by another process
+                self.here.pop(verdict.id, None)
             self._ended([verdict for verdict, won in zip(payloads, results, strict=True) if won], now, post)
         elif verb == "insert":
             self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
@@ -346,7 +348,6 @@ class Ledger:
     def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
         news = {}
         for verdict in won:
-            self.here.pop(verdict.id, None)
             snapshot = verdicts.final(verdict, now) if self.bell.heard_by_anyone(verdict.id) else None
             if snapshot is not None:
                 news[verdict.id] = snapshot

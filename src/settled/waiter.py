@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Final
 
-from settled.errors import BadTaskId, LedgerUnavailable, SettledError, TaskNotFound
+from settled.errors import BadTaskId, SettledError, TaskNotFound
 from settled.ledger import Ledger
 from settled.records import Ending, Snapshot, ending_of
 from settled.states import End
@@ -43,17 +43,16 @@ def waiting(timeout: float | None, clock: Callable[[], float]) -> Machine:
         if isinstance(seen, Snapshot):
             if seen.settled:
                 return ending_of(seen)
-            bound, seen_at, trouble = now + seen.settles_in + GRACE, now, 0.0
+            promised = now + seen.settles_in + GRACE
+            bound = promised if seen_at is None else min(bound, promised)  # no later answer takes it back
+            seen_at, trouble = now, 0.0
             pause = min(LOOK_AGAIN, seen.settles_in + 0.05)
         elif isinstance(seen, (TaskNotFound, BadTaskId)):
             return Ending(End.UNKNOWN, None, None, str(seen))
-        elif not isinstance(seen, LedgerUnavailable):
-            raise seen or SettledError("Nothing was seen.")
         else:
             pause = trouble = min(2.0, trouble * 2 or 0.1)
         if now >= bound:
-            since = "ever" if seen_at is None else f"for {now - seen_at:.0f} s"
-            return Ending(End.UNREACHABLE, None, None, f"The ledger has not answered {since}: {seen}")
+            return Ending(End.UNREACHABLE, None, None, _unreachable(seen, seen_at, now))
         if mine is not None and now >= mine:
             return Ending(
                 End.ABORTED,
@@ -62,6 +61,13 @@ def waiting(timeout: float | None, clock: Callable[[], float]) -> Machine:
                 f"You waited {timeout:g} s, as asked; the task goes on and settles within {bound - now:.0f} s.",
             )
         yield max(0.0, min(pause, bound - now, pause if mine is None else mine - now))
+
+
+def _unreachable(seen: Seen | None, seen_at: float | None, now: float) -> str:
+    if isinstance(seen, Snapshot):
+        return f"The task should have settled by now, and is still {seen.status}. Run settled doctor on the ledger."
+    since = "ever" if seen_at is None else f"for {now - seen_at:.0f} s"
+    return f"The ledger has not answered {since}: {seen}"
 
 
 def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
@@ -89,22 +95,22 @@ def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
 
 async def await_(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
     """The same on an event loop."""
+    machine = waiting(timeout, time.monotonic)
+    pause = next(machine)
     ear = ledger.bell.listen(task_id, asyncio.get_running_loop())
     try:
         if task_id in ledger.here:  # its end cannot be missed in this process: often no look is needed
             await ear.await_(LOOK_AGAIN if timeout is None else min(LOOK_AGAIN, timeout))
             if ear.news is not None:
                 return ending_of(ear.news)
-        machine = waiting(timeout, time.monotonic)
-        answer: Seen | None = None
         while True:
-            pause = machine.send(answer)
-            answer = None
+            answer: Seen | None = None
             if pause is not LOOK:
                 await ear.await_(pause)
             else:
                 ear.forget()
                 answer = ear.news or await _seen(ledger, task_id)
+            pause = machine.send(answer)
     except StopIteration as stop:
         return _ending(stop)
     finally:

@@ -1,8 +1,9 @@
 """Tells at once that a process of this machine has died, by a file lock that the kernel drops with it.
 
-Each worker, and each process that has the ledger open, holds a POSIX record lock (fcntl(2)) on a file of its own. Such a lock is not inherited
-by ``fork``, so a child that outlives the worker does not keep it alive; but it is dropped when the
-process closes *any* descriptor of the file, so a process never opens a file that it holds.
+Each worker, and each process that has the ledger open, holds a POSIX record lock (fcntl(2)) on a file of
+its own. Such a lock is not inherited by ``fork``, so a child that outlives the worker does not keep it
+alive; but it is dropped when the process closes *any* descriptor of the file, so a process never opens a
+file that it holds.
 """
 
 from __future__ import annotations

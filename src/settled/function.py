@@ -135,7 +135,8 @@ def describe(
             f"memory_limit={memory_limit!r} for {label} is too small: give bytes, at least 1048576 (1 MiB)."
         )
     parameter = _context_parameter(function)
-    return Function(function, name or label, parameter, max_result_bytes, memory_limit, kill_grace), chosen
+    position = _position(inspect.signature(function), parameter)
+    return Function(function, name or label, parameter, max_result_bytes, memory_limit, kill_grace, position), chosen
 
 
 def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int) -> str:
@@ -178,6 +179,15 @@ def _context_parameter(function: Callable[..., Any]) -> str | None:
             if hint in ("Context", Context)
         }
     return next((name for name, hint in hints.items() if hint in ("Context", Context) and name != "return"), None)
+
+
+def _position(signature: inspect.Signature, parameter: str | None) -> int | None:
+    """Where among the positional arguments a parameter comes; None if it is given by name alone."""
+    kinds = inspect.Parameter
+    positional = [
+        p.name for p in signature.parameters.values() if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    ]
+    return positional.index(parameter) if parameter in positional else None
 
 
 def _without(signature: inspect.Signature, parameter: str | None) -> inspect.Signature:

@@ -43,7 +43,7 @@ class Desk(Protocol):
 class Attempt:
     """One running attempt of a task in this process."""
 
-    __slots__ = ("_context", "_desk", "_gone", "_overdue_at", "_work", "decided", "row")
+    __slots__ = ("_context", "_desk", "_gone", "_overdue_at", "_stopped", "_work", "decided", "row")
     _guard = threading.Lock()  # one for all: it is held for one assignment
 
     def __init__(self, row: Snapshot, desk: Desk) -> None:
@@ -51,6 +51,7 @@ class Attempt:
         self.decided = False
         self._desk = desk
         self._gone = False
+        self._stopped = False
         self._work: Work | None = None
         self._overdue_at = 0.0
         self._context: Context | None = None
@@ -82,8 +83,11 @@ class Attempt:
         self._stop()
 
     def end_if_overdue(self, now: float) -> None:
-        """On the loop, a few times a second: give up on what has run longer than its timeout."""
-        if now >= self._overdue_at and not self.decided:
+        """On the loop, a few times a second: give up on what has run longer than its timeout.
+
+        Also when the watchdog has decided that already, being first or the loop being held: it cannot stop the work.
+        """
+        if now >= self._overdue_at and not self._stopped:
             self.give_up(Reason.TIMEOUT, self._timeout_message())
 
     def break_if_stuck(self, after: float) -> None:
@@ -110,6 +114,7 @@ class Attempt:
         self._desk.settle(verdict_of(self.row, outcome, self._desk.now))
 
     def _stop(self) -> None:
+        self._stopped = True
         if self._context is not None:
             self._context._cancel()
         if self._work is not None and not self._gone:

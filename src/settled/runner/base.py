@@ -18,6 +18,7 @@ class Function(NamedTuple):
     max_result_bytes: int
     memory_limit: int | None = None
     kill_grace: float = 2.0
+    context_position: int | None = None  # among the positional arguments
 
 
 class Call(NamedTuple):
@@ -29,10 +30,21 @@ class Call(NamedTuple):
     context: Context
     task_id: str
 
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments, with the context where the function asks for it."""
-        name = self.function.context_parameter
-        return self.kwargs if name is None else {**self.kwargs, name: self.context}
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """The positional and the keyword arguments, with the context where the function asks for it."""
+        function = self.function
+        return placed(self.args, self.kwargs, self.context, function.context_parameter, function.context_position)
+
+
+def placed(
+    args: list[Any], kwargs: dict[str, Any], context: Context, name: str | None, position: int | None
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments with the context under its name, or in its place if others follow it by position."""
+    if name is None:
+        return args, kwargs
+    if position is not None and position <= len(args):
+        return [*args[:position], context, *args[position:]], kwargs
+    return args, {**kwargs, name: context}
 
 
 class Work(Protocol):

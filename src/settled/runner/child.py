@@ -16,9 +16,11 @@ import resource
 import runpy
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
+from settled.runner.base import placed
 from settled.runner.context import Context
 from settled.runner.outcome import completed, raised
 
@@ -56,10 +58,10 @@ def _run(job: dict[str, Any], report: _Report) -> Any:
         signal.signal(signal.SIGTERM, terminated)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         call = _find(job)
-        kwargs = job["kwargs"] | ({job["context_parameter"]: context} if job["context_parameter"] else {})
+        args, kwargs = placed(job["args"], job["kwargs"], context, job["context_parameter"], job["context_position"])
         if job["memory_limit"]:
             _limit_memory(job["memory_limit"])
-        value = call(*job["args"], **kwargs)
+        value = call(*args, **kwargs)
         if inspect.isawaitable(value):
             value = asyncio.run(_await(value))
         return completed(value, job["max_result_bytes"])
@@ -125,10 +127,11 @@ class _Report:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._guard = threading.Lock()  # the function may report progress from several threads
 
     def send(self, kind: str, value: Any) -> None:
         line = json.dumps([kind, value]).encode() + b"\n"
         view = memoryview(line)
-        with contextlib.suppress(BrokenPipeError):
+        with self._guard, contextlib.suppress(BrokenPipeError):
             while view:
                 view = view[os.write(self._descriptor, view) :]

@@ -54,9 +54,8 @@ class _Coroutine:
     async def _run(self) -> None:
         call = self._call
         try:
-            outcome = completed(
-                await call.function.call(*call.args, **call.arguments()), call.function.max_result_bytes
-            )
+            args, kwargs = call.arguments()
+            outcome = completed(await call.function.call(*args, **kwargs), call.function.max_result_bytes)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they must not stop the server
             outcome = raised(error)
         self._ended(outcome)

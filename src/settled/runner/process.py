@@ -169,6 +169,7 @@ def job_of(call: Call) -> dict[str, Any]:
         "args": call.args,
         "kwargs": call.kwargs,
         "context_parameter": function.context_parameter,
+        "context_position": function.context_position,
         "memory_limit": function.memory_limit,
         "max_result_bytes": function.max_result_bytes,
     }

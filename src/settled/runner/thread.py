@@ -50,8 +50,9 @@ class _Thread:
     def __init__(self, back: Callable[[_Thread], None]) -> None:
         self._jobs: SimpleQueue[_Threaded | None] = SimpleQueue()
         self._back = back
-        self.left_behind = False
-        self.busy_with: _Threaded | None = None
+        self._guard = threading.Lock()
+        self._left_behind = False
+        self._busy_with: _Threaded | None = None
         self.thread = threading.Thread(target=self._run, name="settled-task", daemon=True)
         self.thread.start()
 
@@ -61,16 +62,24 @@ class _Thread:
     def end(self) -> None:
         self._jobs.put(None)
 
+    def leave_behind(self, job: _Threaded) -> None:
+        """Break the job if it still runs; the thread is then of no more use. From any other thread."""
+        with self._guard:
+            if self._busy_with is job and self.thread.ident is not None:
+                self._left_behind = True
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(Broken))
+
     def _run(self) -> None:
         try:
-            while not self.left_behind:
+            while not self._left_behind:
                 job = self._jobs.get()
                 if job is None:
                     return
-                self.busy_with = job
+                self._busy_with = job
                 outcome = job.run()
-                self.busy_with = None
-                if not self.left_behind:
+                with self._guard:
+                    self._busy_with = None
+                if not self._left_behind:
                     self._back(self)
                 job.tell(outcome)
         except Broken:
@@ -91,7 +100,8 @@ class _Threaded:
     def run(self) -> Outcome:
         call = self._call
         try:
-            return completed(call.function.call(*call.args, **call.arguments()), call.function.max_result_bytes)
+            args, kwargs = call.arguments()
+            return completed(call.function.call(*args, **kwargs), call.function.max_result_bytes)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: nobody above could handle them
             return raised(error)
 
@@ -104,8 +114,7 @@ class _Threaded:
             )
 
     def give_up(self) -> None:
-        self._thread.left_behind = True
-        self.interrupt()
+        self._thread.leave_behind(self)
         self._loop.call_soon(self._finish, Outcome(None))
 
     def _finish(self, outcome: Outcome) -> None:
@@ -118,6 +127,4 @@ class _Threaded:
         return f"it was at {line}" if line else ""
 
     def interrupt(self) -> None:
-        ident = self._thread.thread.ident
-        if ident is not None and self._thread.busy_with is self:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(Broken))
+        self._thread.leave_behind(self)

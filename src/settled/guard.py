@@ -46,16 +46,18 @@ class Settling:
         self._ledger.record_progress(Progress(row.id, row.attempt, fraction, message))
 
     def __enter__(self) -> Settling:
-        row = self._ledger.get(self.id)
-        worker = self._ledger.worker
-        assert worker is not None
-        claimed = self._ledger.claim(worker, [row.name], 1, self.id)
-        if not claimed:
-            raise NotAllowed(
-                f"Task {self.id} cannot be run here: it is {self._ledger.get(self.id).status}, not pending."
-            )
-        self._row = claimed[0]
+        self._row = self._claim()
         return self
+
+    def _claim(self) -> Snapshot:
+        row = self._ledger.get(self.id)
+        for _ in range(2):
+            worker = self._ledger.worker
+            claimed = [] if worker is None else self._ledger.claim(worker, [row.name], 1, self.id)
+            if claimed:
+                return claimed[0]
+            self._ledger.beat()  # if this process was frozen and declared lost, it enlists anew
+        raise NotAllowed(f"Task {self.id} cannot be run here: it is {self._ledger.get(self.id).status}, not pending.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

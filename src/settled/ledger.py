@@ -55,7 +55,7 @@ class Ledger:
         self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
         self._writer = Writer(store, self._committed, self._failed)
-        self._names = "[]"
+        self._names: str | None = None
 
     def open(self) -> None:
         """Connect and migrate; settle at once what became overdue while nobody looked."""
@@ -244,20 +244,26 @@ class Ledger:
         return worker
 
     def beat(self) -> bool:
-        """Renew the lease; if this worker was declared lost meanwhile, enlist anew and return False."""
+        """Renew the lease; enlist if that was not possible before, or anew if this worker was declared lost meanwhile.
+
+        Return False in the last case.
+        """
+        names = json.loads(self._names or "[]")
         if self.worker is None:
+            if self._names is not None:
+                self.enlist(names)
             return True
         gap = round(self.lease * 500)  # a silence of all that is longer than this was the ledger's, not ours
         heard = self._writer.write_all("beat", [Beat(self.worker, gap)], READ_PATIENCE)[0]
         if not heard:
             old = self.worker
-            self.enlist(json.loads(self._names))
+            self.enlist(names)
             self.store.release(old)
         return bool(heard)
 
     def dismiss(self) -> None:
         """Give the worker's row back; what it still runs is then settled as lost by whoever looks."""
-        worker, self.worker = self.worker, None
+        worker, self.worker, self._names = self.worker, None, None
         if worker is None:
             return
         try:

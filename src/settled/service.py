@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import signal
 import threading
@@ -21,6 +22,7 @@ from settled.periodic import Periodic
 from settled.runner.coroutine import Broken
 from settled.sweeper import sweeper
 
+log = logging.getLogger("settled")
 START_SECONDS = 30.0
 STOP_SECONDS = 8.0
 """Beyond the drain, what a script waits for its background loop when it ends."""
@@ -40,6 +42,7 @@ class Service:
         self._places = places
         self._threads: list[Periodic] = []
         self._pid: int | None = None
+        self._enlisted = False
         self._guard = threading.RLock()
         self._background: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
 
@@ -64,9 +67,14 @@ class Service:
         """Make this process a worker with a heartbeat, once."""
         self.ready()
         with self._guard:
-            if self.ledger.worker is None:
+            if self._enlisted:
+                return
+            try:
                 self.ledger.enlist(sorted(self._functions))
-                self._begin(heartbeat(self.ledger))
+            except LedgerUnavailable as error:  # it can be read: answer already, and let the heartbeat try again
+                log.warning("No task runs here until the ledger can be written: %s", error)
+            self._begin(heartbeat(self.ledger))
+            self._enlisted = True
 
     async def serve(self, *, run_tasks: bool = True) -> None:
         """Open, enlist and, if asked, run tasks on the running loop."""
@@ -100,6 +108,7 @@ class Service:
             for thread in self._threads:
                 thread.stop(patience=2.0)
             self._threads.clear()
+            self._enlisted = False
             if self._pid is None:
                 return
             try:

@@ -1,9 +1,9 @@
-"""The ledger's disk is full: a clear error at submit, the true outcome when room comes, failed on time if it does not."""
+"""The ledger's disk is full: a clear error at submit, the true outcome when room comes, else failed on time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from tests.crash.conftest import Worlds
 from tests.crash.disks import MountedDisk, ShimmedDisk, small_disk
 from tests.crash.processes import Host, until
-from tests.crash.world import World
+from tests.crash.world import HELD, World
 
 Disk = MountedDisk | ShimmedDisk
 WRITTEN = 1.5
@@ -50,9 +50,9 @@ def test_a_submit_says_at_once_that_the_disk_is_full_and_leaves_nothing(small: W
     assert list(small.rows()) == [task]
 
 
-def ends_on_a_full_disk(small: World, disk: Disk, worker: Host, **using: float) -> list[str]:
-    """Tasks of every isolation that end while nothing can be written."""
-    tasks = [worker.submit(name, small.gate(), **using) for name in ("held", "held_in_thread", "held_in_process")]
+def end_on_a_full_disk(small: World, disk: Disk, worker: Host, names: Sequence[str], **using: float) -> list[str]:
+    """Have tasks end while nothing can be written."""
+    tasks = [worker.submit(name, small.gate(), **using) for name in names]
     for task in tasks:
         small.executing(task)
     disk.fill()
@@ -63,7 +63,7 @@ def ends_on_a_full_disk(small: World, disk: Disk, worker: Host, **using: float) 
 
 def test_a_task_that_ends_on_a_full_disk_is_written_when_room_comes(small: World, disk: Disk) -> None:
     worker = small.worker(environment=disk.environment)
-    tasks = ends_on_a_full_disk(small, disk, worker)
+    tasks = end_on_a_full_disk(small, disk, worker, HELD)
     answers = [worker.look(task) for task in tasks]
     assert {answer["status"] for answer in answers} == {"running"}
 
@@ -79,7 +79,7 @@ def test_a_poll_past_the_bound_answers_failed_on_a_full_disk_and_is_never_contra
     small: World, disk: Disk
 ) -> None:
     worker, web = small.worker(environment=disk.environment), small.submitter(environment=disk.environment)
-    tasks = ends_on_a_full_disk(small, disk, worker, timeout=2, start_timeout=0.5)
+    tasks = end_on_a_full_disk(small, disk, worker, HELD[:2], timeout=2, start_timeout=0.5)
     bound = max(small.row(task)["settles_at"] for task in tasks)
 
     until(lambda: small.now() >= bound, 5, "the bound is reached")
@@ -93,6 +93,24 @@ def test_a_poll_past_the_bound_answers_failed_on_a_full_disk_and_is_never_contra
     disk.make_room()
 
     assert {small.written(task, 3)["reason"] for task in tasks} == {"timeout"}
+
+
+def test_a_server_that_starts_on_a_full_disk_answers_and_works_once_there_is_room(small: World, disk: Disk) -> None:
+    first = small.worker(environment=disk.environment)
+    done = first.submit("quick", 1)
+    small.written(done, 2)
+    first.kill()
+    waiting = small.submit("quick", 2)
+    disk.fill()
+
+    second = small.worker(environment=disk.environment)
+    assert second.look(done)["status"] == "completed"
+    assert second.look(waiting)["status"] == "pending"
+    assert second.try_submit("quick", "x" * 200_000)["error"] == "ledger-full"
+    disk.make_room()
+
+    assert small.written(waiting, 3)["status"] == "completed"
+    assert small.written(second.submit("quick", 3), 3)["status"] == "completed"
 
 
 def test_a_process_that_starts_on_a_full_disk_answers_for_what_has_settled(small: World, disk: Disk) -> None:

@@ -62,10 +62,9 @@ def test_a_task_that_finds_no_free_place_says_so(worlds: Worlds) -> None:
 
 
 def test_a_task_whose_function_a_deploy_removed_settles_as_never_started_and_says_so(world: World) -> None:
-    old = world.submitter()
+    old, _ = world.submitter(), world.worker(without="quick")
     task = old.submit("quick", 1, start_timeout=1)
     old.kill()
-    world.worker(without="quick")
 
     row = world.written(task, 4)
 

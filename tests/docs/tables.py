@@ -1,0 +1,145 @@
+"""Tables made from the code itself: the faults, the errors, the problem documents, the times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from settled import (
+    errors,
+    follower,
+    ledger,
+    periodic,
+    policy,
+    records,
+    sweeper,
+    waiter,
+    writer,
+)
+from settled.demo.fault import Fault
+from settled.demo.faults import FAULTS
+from settled.engines import embedded
+from settled.runner import process
+from settled.stores import base, sqlite_open
+from settled.web import problems, wire
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in [head, ["---"] * len(head), *rows])
+
+
+# -- faults
+
+
+def faults() -> str:
+    parts = []
+    for group, members in groupby(FAULTS.values(), key=lambda fault: fault.group):
+        rows = [_fault(list(alike)) for _, alike in groupby(members, key=lambda f: (f.kind, f.what, f.reason))]
+        parts.append(f"### {group}\n\n{table(('what happens', 'isolation', 'it ends as', 'because'), rows)}")
+    return "\n".join(parts)
+
+
+def _fault(alike: list[Fault]) -> tuple[str, str, str, str]:
+    one = alike[0]
+    ends = f"`{one.status}`" + (f", `{one.reason}`" if one.reason else "")
+    return f"**{one.title}**<br>`{one.kind}`", ", ".join(fault.isolation for fault in alike), ends, one.what
+
+
+# -- errors
+
+
+def error_tree() -> str:
+    return table(
+        ("error", "code", "it means"),
+        [(f"{'&emsp;' * depth}`{kind.__name__}`", f"`{kind.code}`", _fact(kind)) for depth, kind in _tree()],
+    )
+
+
+def _tree(kind: type[errors.SettledError] = errors.SettledError, depth: int = 0) -> Iterator[tuple[int, type]]:
+    yield depth, kind
+    for child in vars(errors).values():
+        if isinstance(child, type) and child.__bases__[0] is kind:
+            yield from _tree(child, depth + 1)
+
+
+def _fact(kind: type) -> str:
+    return (kind.__doc__ or "").splitlines()[0].replace("``", "`")
+
+
+def problem_table() -> str:
+    rows = []
+    for kind, (status, title, _) in problems._PROBLEMS.items():
+        if status != 500:
+            rows.append((status, f"`urn:settled:{kind.code}`", title))
+    return table(("status", "`type`", "`title`"), sorted(rows))
+
+
+# -- times
+
+
+def times() -> str:
+    minute = policy.Policy()
+    return table(
+        ("what", "within about", "where it is said"),
+        [
+            ("an attempt past its timeout is given up on by its own worker", f"{embedded.TICK:g} s",
+             "`engines.embedded.TICK`"),
+            ("the same while a task blocks the worker's event loop: settled by the watchdog's thread",
+             f"{embedded.STUCK:g} to {embedded.STUCK + embedded.TICK:g} s", "`engines.embedded.STUCK`"),
+            ("an attempt past its timeout is settled by anybody else who looks", f"{base.EXPIRY_MARGIN_MS / 1000:g} s",
+             "`stores.base.EXPIRY_MARGIN_MS`"),
+            ("a row that nobody reads is settled by a sweeper", f"{sweeper.TICK:g} s",
+             "`sweeper.TICK`"),
+            ("a dead worker is noticed by its file lock: by whoever reads its task", "at once", "`ledger.get`"),
+            ("the same, by a sweeper", f"{sweeper.TICK:g} s", "`sweeper.TICK`"),
+            ("a dead child of `isolation=\"process\"` is noticed", f"{process.TICK_MS / 1000:g} s",
+             "`runner.process.TICK_MS`"),
+            ("a worker that is alive but silent (frozen) is given up on", f"its lease, {minute.lease:g} s by default",
+             "`Tasks(lease=…)`"),
+            ("a heartbeat is sent", "every sixth of the lease", "`heartbeat`"),
+            ("a worker looks for due tasks of other processes", f"every {embedded.TICK:g} s",
+             "`engines.embedded.TICK`"),
+            ("a wait hears of what another process wrote", f"{follower.TICK:g} s", "`follower.TICK`"),
+            ("a submit gives up on a database that is away", f"{ledger.SUBMIT_PATIENCE:g} s",
+             "`ledger.SUBMIT_PATIENCE`"),
+            ("a verdict that cannot be written is tried again",
+             f"every {writer.RETRY_PAUSE:g} s, until the process ends", "`writer.RETRY_PAUSE`"),
+            ("one statement waits for another program's lock", f"{sqlite_open.BUSY_SECONDS:g} s",
+             "`stores.sqlite_open.BUSY_SECONDS`"),
+            ("a wait in Python gives up on a silent ledger", f"`settles_in` + {waiter.GRACE:g} s", "`waiter.GRACE`"),
+            ("a long poll is held", f"{wire.LONGEST_WAIT} s", "`web.wire.LONGEST_WAIT`"),
+            ("what is older than the retention is pruned", f"every {sweeper.PRUNE_EVERY / 3600:g} h",
+             "`sweeper.PRUNE_EVERY`"),
+            ("trouble with the database is logged again", f"after {periodic.REPEAT_A_WARNING:g} s",
+             "`periodic.REPEAT_A_WARNING`"),
+        ],
+    )  # fmt: skip
+
+
+def limits() -> str:
+    defaults = policy.Policy()
+    rows = [
+        ("`timeout`", "one attempt's time to run", f"{defaults.timeout:g} s"),
+        ("`start_timeout`", "the time to wait for a worker, over all attempts", f"{defaults.start_timeout:g} s"),
+        ("`attempts`", f"how often it is tried in all, 1 to {policy.MAX_ATTEMPTS}", defaults.attempts),
+        ("`backoff`", "the pause before the second attempt; doubled before each further one, "
+         f"{policy.MAX_BACKOFF:g} s", f"{defaults.backoff:g} s"),
+        ("`lease`", "how long a silent worker is believed alive; of the whole `Tasks`, not of one function",
+         f"{defaults.lease:g} s"),
+    ]  # fmt: skip
+    return table(("limit", "it is", "default"), rows)
+
+
+def row() -> str:
+    """The fields of a snapshot, in order."""
+    return ", ".join(f"`{field}`" for field in records.Snapshot._fields) + ".\n"
+
+
+MAKERS: Mapping[str, Callable[[], str]] = {
+    "faults": faults,
+    "errors": error_tree,
+    "problems": problem_table,
+    "times": times,
+    "limits": limits,
+    "row": row,
+}

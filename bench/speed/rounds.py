@@ -66,7 +66,7 @@ def alternate(sides: Mapping[str, Callable[[], Figures]], rounds: int) -> Compar
             try:
                 print(".", end="", file=sys.stderr, flush=True)
                 runs[name].append(run())
-            except (NotMeasured, subprocess.TimeoutExpired) as trouble:
+            except (NotMeasured, AssertionError, OSError, subprocess.TimeoutExpired) as trouble:
                 broken[name] = f"not measured: {trouble}"
     summed: Comparison = {}
     for name in sides:

@@ -12,6 +12,7 @@ from bench.speed.rounds import Comparison, alternate, side
 RAW, USUAL, OURS = "by hand, raw", "as people write it", "settled"
 USUAL_HTTP, OURS_HTTP, OURS_LONG_POLL = "as people write it, HTTP", "settled, HTTP", "settled, HTTP, long poll"
 WARM = 0.3
+WARM_HTTP = 1.0  # three times that for a thousand, whose first wave takes long
 
 
 def in_process(plan: Plan, variables: Mapping[str, str] | None = None) -> dict[int, Comparison]:
@@ -31,10 +32,15 @@ def over_http(plan: Plan, variables: Mapping[str, str] | None = None) -> dict[in
     found = {}
     for number in plan.http_in_flight:
         run = partial(
-            lifecycles, folder=plan.folder, in_flight=number, warm=1.0, seconds=plan.http_seconds, variables=variables
+            lifecycles,
+            folder=plan.folder,
+            in_flight=number,
+            warm=WARM_HTTP if number < 1_000 else 3 * WARM_HTTP,
+            seconds=plan.http_seconds,
+            variables=variables,
         )
         sides = {USUAL_HTTP: partial(run, "usual_app"), OURS_HTTP: partial(run, "ours_app")}
         if not variables:
             sides[OURS_LONG_POLL] = partial(run, "ours_app", long_poll=True)
-        found[number] = alternate(sides, plan.slow_rounds)
+        found[number] = alternate(sides, min(plan.slow_rounds, 2) if variables else plan.slow_rounds)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import typing
@@ -9,16 +10,21 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
-from settled.errors import BadArguments, BadTaskFunction
+from settled.errors import BadArguments, BadInput, BadPolicy, BadTaskFunction
 from settled.policy import Policy, ms
 from settled.records import NewTask
 from settled.runner import process
 from settled.runner.base import Function
 from settled.runner.context import Context
+from settled.runner.text import storable
 from settled.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+LONGEST_GRACE = 3_600.0
+"""Seconds between asking a process to end and killing it, or those that running tasks get at shutdown."""
+MOST_CHARACTERS = 1_000
+"""Of a name, a key or an owner."""
 ISOLATIONS = ("coroutine", "thread", "process")
 
 
@@ -74,6 +80,10 @@ class TaskFunction(Generic[P, R]):
         start_timeout: float | None = None, attempts: int | None = None,
     ) -> TaskFunction[P, R]:  # fmt: skip
         """The same task function with an idempotency key, an owner or other limits for what is submitted through it."""
+        if key is not None:
+            checked_text("key", key)
+        if owner is not None:
+            checked_text("owner", owner)
         old = self.policy
         policy = replace(
             old,
@@ -87,8 +97,8 @@ class TaskFunction(Generic[P, R]):
             self.described,
             policy,
             self.isolation,
-            key or self._key,
-            owner or self._owner,
+            self._key if key is None else key,
+            self._owner if owner is None else owner,
         )
 
     def new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
@@ -112,9 +122,17 @@ def describe(
         raise BadTaskFunction(
             f"{function!r} is no function. Use @tasks.task or @tasks.task(timeout=…) on a def or async def."
         )
+    label = name or getattr(function, "__qualname__", None)
+    if label is None:
+        raise BadTaskFunction(f"{function!r} has no name of its own, to be found by. Register it with name=….")
+    checked_text("name", label)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise BadTaskFunction(f"{label} does not tell its signature. Wrap it in a def.") from None
+    checked_number("kill_grace", kill_grace, 0, LONGEST_GRACE)
     is_async = inspect.iscoroutinefunction(function)
     chosen = isolation or ("coroutine" if is_async else "thread")
-    label = getattr(function, "__qualname__", repr(function))
     if chosen not in ISOLATIONS:
         raise BadTaskFunction(f"isolation={isolation!r} is unknown for {label}. Use one of {', '.join(ISOLATIONS)}.")
     if (chosen == "coroutine" and not is_async) or (chosen == "thread" and is_async):
@@ -134,9 +152,26 @@ def describe(
         raise BadTaskFunction(
             f"memory_limit={memory_limit!r} for {label} is too small: give bytes, at least 1048576 (1 MiB)."
         )
-    parameter = _context_parameter(function)
-    position = _position(inspect.signature(function), parameter)
-    return Function(function, name or label, parameter, max_result_bytes, memory_limit, kill_grace, position), chosen
+    parameter = _context_parameter(function, signature)
+    position = _position(signature, parameter)
+    return Function(function, label, parameter, max_result_bytes, memory_limit, kill_grace, position), chosen
+
+
+def checked_number(what: str, value: object, least: float, most: float, *, whole: bool = False) -> None:
+    """Raise ``BadPolicy`` for what is no number from ``least`` to ``most``."""
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+        kind = "whole number" if whole else "number"
+        raise BadPolicy(f"{what}={value!r} is not possible: give a {kind} from {least:,} to {most:,}.")
+
+
+def checked_text(what: str, text: object) -> None:
+    """Raise ``BadInput`` for a name, key or owner that a ledger cannot keep and find again."""
+    if not isinstance(text, str) or not 0 < len(text) <= MOST_CHARACTERS or storable(text) != text:
+        raise BadInput(
+            f"{what}={ascii(text)[:60]} is not possible: give a text of 1 to {MOST_CHARACTERS} characters, "
+            "without NUL or lone surrogates."
+        )
 
 
 def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int) -> str:
@@ -168,17 +203,12 @@ def _encodes(value: Any) -> bool:
     return True
 
 
-def _context_parameter(function: Callable[..., Any]) -> str | None:
+def _context_parameter(function: Callable[..., Any], signature: inspect.Signature) -> str | None:
     """The parameter annotated ``Context``, if there is one."""
-    try:
-        hints = typing.get_type_hints(function)
-    except Exception:  # an annotation that cannot be resolved is no reason to refuse the function
-        hints = {
-            name: hint
-            for name, hint in getattr(function, "__annotations__", {}).items()
-            if hint in ("Context", Context)
-        }
-    return next((name for name, hint in hints.items() if hint in ("Context", Context) and name != "return"), None)
+    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    with contextlib.suppress(Exception):  # one that cannot be resolved is no reason to refuse the function
+        hints |= typing.get_type_hints(function)
+    return next((name for name in signature.parameters if hints[name] in (Context, "Context", "settled.Context")), None)
 
 
 def _position(signature: inspect.Signature, parameter: str | None) -> int | None:

@@ -6,14 +6,15 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
 from settled.engines.embedded import Registered
-from settled.errors import BadInput, BadPolicy, BadTaskFunction, UnknownTaskName
-from settled.function import TaskFunction, arguments_of, describe
+from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
+from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
 from settled.ledger import Ledger
-from settled.policy import Policy, ms
+from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
 from settled.service import Service
 from settled.stores.urls import store_of
@@ -44,12 +45,11 @@ class Tasks:
         drain: float = 10.0, embedded: bool = True,
     ) -> None:  # fmt: skip
         Policy(lease=lease)
-        places = {"coroutine": concurrency, "thread": threads, "process": processes or os.cpu_count() or 1}
-        _check_numbers(retention=retention, max_result_bytes=max_result_bytes, **places)
-        if drain < 0:
-            raise BadPolicy(
-                f"drain={drain!r} is not possible: give the seconds that running tasks get at shutdown, 0 or more."
-            )
+        processes = (os.cpu_count() or 1) if processes is None else processes
+        _check_places(concurrency, threads, processes, drain)
+        checked_number("retention", retention, 1, 100 * MAX_SECONDS)
+        checked_number("max_result_bytes", max_result_bytes, 100, 1_000_000_000, whole=True)
+        places = {"coroutine": concurrency, "thread": threads, "process": processes}
         self.url = url
         self.embedded = embedded
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
@@ -89,8 +89,9 @@ class Tasks:
                 max_result_bytes=self._max_result_bytes,
             )  # fmt: skip
             # The next attempt must not start before the one that was given up on has been killed.
-            pause = max(backoff, kill_grace + 0.5) if chosen == "process" and attempts > 1 else backoff
-            policy = Policy(timeout, start_timeout, attempts, pause, self._lease)
+            policy = Policy(timeout, start_timeout, attempts, backoff, self._lease)
+            if chosen == "process" and attempts > 1:
+                policy = replace(policy, backoff=max(backoff, kill_grace + 0.5))
             if described.name in self.functions:
                 raise BadTaskFunction(
                     f"Two task functions are named {described.name!r}. Give one of them another name=…."
@@ -187,6 +188,9 @@ class Tasks:
         owner: str | None = None,
     ) -> Task:
         """Create a task that no engine runs: your own code runs it, under ``settling``, ``run`` or ``guard``."""
+        for what, text in {"name": name, "key": key, "owner": owner}.items():
+            if text is not None or what == "name":
+                checked_text(what, text)
         if name in self.functions:
             raise BadInput(f"{name!r} is a registered task function; submit it, or choose another name.")
         policy = Policy(timeout, start_timeout, lease=self._lease)
@@ -236,6 +240,7 @@ class Tasks:
         drain: float | None = None,
     ) -> AsyncIterator[None]:
         """Run tasks while the block lasts, also with ``embedded=False``, as ``settled worker`` does."""
+        _check_places(concurrency, threads, processes, drain)
         given = {"coroutine": concurrency, "thread": threads, "process": processes}
         self._places.update({isolation: number for isolation, number in given.items() if number is not None})
         if drain is not None:
@@ -279,7 +284,9 @@ def _id(task: Task | str) -> str:
     return task if isinstance(task, str) else task.id
 
 
-def _check_numbers(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-            raise BadPolicy(f"{name}={value!r} is not possible: give a finite number above 0.")
+def _check_places(concurrency: int | None, threads: int | None, processes: int | None, drain: float | None) -> None:
+    for name, number in {"concurrency": concurrency, "threads": threads, "processes": processes}.items():
+        if number is not None:
+            checked_number(name, number, 1, 1_000_000, whole=True)
+    if drain is not None:
+        checked_number("drain", drain, 0, LONGEST_GRACE)

@@ -177,9 +177,15 @@ def job_of(call: Call) -> dict[str, Any]:
 
 def check(function: Callable[..., Any]) -> None:
     """Raise ``BadTaskFunction`` for what a new process cannot find by importing."""
-    if "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__:
+    path = getattr(function, "__qualname__", None)
+    if path is None:
         raise BadTaskFunction(
-            f"{function.__qualname__} cannot run with isolation='process': a new process finds a function by "
+            f"{function!r} cannot run with isolation='process': a new process finds a function by importing its "
+            "module, and this one is no function of a module. Wrap it in a def at the top of a module."
+        )
+    if "<locals>" in path or "<lambda>" in path:
+        raise BadTaskFunction(
+            f"{path} cannot run with isolation='process': a new process finds a function by "
             "importing its module, and this one is made inside another function. Define it at the top of a module."
         )
     if function.__module__ == "__main__" and not getattr(sys.modules["__main__"], "__file__", None):

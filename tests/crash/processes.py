@@ -42,7 +42,7 @@ class Process:
         with open(log, "ab") as file:
             self._popen = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, start_new_session=True,
-                env=os.environ | {"PYTHONPATH": python_path} | environment, pass_fds=pass_fds, cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": python_path} | environment, pass_fds=pass_fds,
             )  # fmt: skip
         self.pid = self._popen.pid
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
 from contextlib import closing
 from datetime import datetime
+from typing import Any
 
 import httpx
 import pytest
 
 from settled.ids import new_id
-from tests.web.world import PREFIX, World, until
+from tests.web.world import PREFIX, World, raw_get, until
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +114,9 @@ async def test_head_is_get_without_the_body(world: World, client: httpx.AsyncCli
     got, head = await client.get(f"{PREFIX}/{row.id}"), await client.head(f"{PREFIX}/{row.id}")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers == got.headers
+    sent: list[Any] = []
+    await raw_get(world.app(), row.id, asyncio.Event(), sent, "HEAD")
+    assert b"".join(message.get("body", b"") for message in sent) == b""
 
 
 @pytest.mark.parametrize(

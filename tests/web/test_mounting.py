@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.routing import Mount
 
 from settled import BadInput, Tasks
 from settled.web.asgi import TasksApp
-from tests.web.world import App, World, bare, client_of, living
+from tests.web.world import BOUND, App, World, bare, client_of, living, raw_get, until
 
 pytestmark = pytest.mark.anyio
 
@@ -117,12 +118,33 @@ async def test_a_websocket_is_closed(world: World) -> None:
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
-async def test_the_ledger_is_opened_by_the_first_request(world: World, tmp_path: Path) -> None:
+async def test_the_ledger_is_opened_by_the_first_request_and_not_on_the_event_loop(world: World) -> None:
     row = await world.settle("add", 1, 2)
-    another = Tasks(world.tasks.url, embedded=False)
+    another, opened_by = Tasks(world.tasks.url, embedded=False), []
+    ledger = another._service.ledger
+    really_open = ledger.open
+
+    def noted() -> None:
+        opened_by.append(threading.current_thread())
+        really_open()
+
+    ledger.open = noted  # type: ignore[method-assign]
     async with client_of(TasksApp(another)) as client:
         assert (await client.get(f"/{row.id}")).json()["result"] == 3
+    assert threading.current_thread() not in opened_by
+    assert len(opened_by) == 1
     another.stop()
+
+
+async def test_nothing_is_sent_to_a_client_that_has_left(world: World) -> None:
+    task_id = await world.submit("hold")
+    await until(lambda: world.ran)
+    leave, sent = asyncio.Event(), []
+    poll = asyncio.create_task(raw_get(bare(world.tasks), task_id, leave, sent))
+    await world.watching(task_id)
+    leave.set()
+    await asyncio.wait_for(poll, BOUND)
+    assert sent == []
 
 
 async def test_an_unknown_choice_of_errors_is_refused(world: World) -> None:

@@ -132,8 +132,10 @@ def client_of(app: App, **options: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://test", timeout=BOUND)
 
 
-async def raw_get(app: App, task_id: str, leave: asyncio.Event, sent: list[dict[str, Any]]) -> None:
-    """A long poll by a client that disconnects when ``leave`` is set."""
+async def raw_get(
+    app: App, task_id: str, leave: asyncio.Event, sent: list[dict[str, Any]], method: str = "GET"
+) -> None:
+    """A long poll by a client that disconnects when ``leave`` is set; no library in between tidies up."""
     messages = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> dict[str, Any]:
@@ -146,7 +148,7 @@ async def raw_get(app: App, task_id: str, leave: asyncio.Event, sent: list[dict[
         sent.append(message)
 
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
         "path": f"{PREFIX}/{task_id}", "raw_path": f"{PREFIX}/{task_id}".encode(), "root_path": "",
         "query_string": b"", "headers": [(b"prefer", b"wait=30")], "client": ("::1", 1), "server": ("::1", 80),
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -11,12 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from settled import verdicts
-from settled.errors import NotAllowed
+from settled.errors import LedgerUnavailable, NotAllowed
 from settled.ledger import Ledger
 from settled.records import Ending, Snapshot, ending_of
 from settled.runner.attempt import verdict_of
+from settled.runner.context import said
 from settled.runner.outcome import Outcome, completed, raised
-from settled.states import Reason
+from settled.states import End, Reason
 from settled.stores.base import Progress
 
 log = logging.getLogger("settled")
@@ -43,7 +45,7 @@ class Settling:
     def progress(self, fraction: float | None, message: str = "") -> None:
         """Tell whoever waits how far it is, from 0 to 1 (None: unknown)."""
         row = self._claimed()
-        self._ledger.record_progress(Progress(row.id, row.attempt, fraction, message))
+        self._ledger.record_progress(Progress(row.id, row.attempt, *said(fraction, message)))
 
     def __enter__(self) -> Settling:
         self._row = self._claim()
@@ -84,8 +86,20 @@ class Settling:
         await asyncio.shield(asyncio.to_thread(self._settle, outcome))
 
     def ending(self) -> Ending:
-        """How the task stands after the block."""
-        return ending_of(self._ledger.get(self.id))
+        """How the task stands after the block; ``aborted`` if another attempt is to follow this one."""
+        try:
+            row = self._ledger.get(self.id)
+        except LedgerUnavailable as error:
+            return Ending(End.UNREACHABLE, None, None, str(error))
+        if row.settled:
+            return ending_of(row)
+        why = f" ({row.previous_error})" if row.previous_error else ""
+        return Ending(
+            End.ABORTED,
+            None,
+            None,
+            f"This attempt is over{why}; the task is {row.status} and settles within {row.settles_in:.0f} s.",
+        )
 
     def _claimed(self) -> Snapshot:
         if self._row is None:
@@ -122,4 +136,7 @@ async def await_(settling: Settling, awaitable: Awaitable[Any]) -> Ending:
         raise
     except Exception as error:
         log.info("Task %s failed: %r", settling.id, error)  # the task carries it; nobody here is to be stopped
+    finally:
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()  # it may never have been begun
     return await asyncio.to_thread(settling.ending)

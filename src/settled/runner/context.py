@@ -6,6 +6,20 @@ import math
 import time
 from collections.abc import Callable
 
+from settled.runner.text import shown
+
+MESSAGE_LIMIT = 500
+"""Characters of a progress message that are kept."""
+
+
+def said(fraction: float | None, message: str) -> tuple[float | None, str]:
+    """Progress as it can be stored and shown; raise ``ValueError`` or ``TypeError`` for what is no fraction."""
+    if fraction is not None:
+        if math.isnan(fraction):
+            raise ValueError("progress(nan) says nothing: give a fraction from 0 to 1, or None when it is unknown.")
+        fraction = min(1.0, max(0.0, float(fraction)))
+    return fraction, shown(str(message), MESSAGE_LIMIT)
+
 
 class Context:
     """The running attempt, as its task function sees it."""
@@ -34,11 +48,7 @@ class Context:
 
     def progress(self, fraction: float | None, message: str = "") -> None:
         """Tell whoever waits how far it is, from 0 to 1 (None: unknown), in a few words; cheap, may be called often."""
-        if fraction is not None:
-            if math.isnan(fraction):
-                raise ValueError("progress(nan) says nothing: give a fraction from 0 to 1, or None when it is unknown.")
-            fraction = min(1.0, max(0.0, float(fraction)))
-        self._report(fraction, str(message))
+        self._report(*said(fraction, message))
 
     def _cancel(self) -> None:
         self._cancelled = True

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from settled import (
+    Context,
+    Ending,
+    Ledger,
+    Snapshot,
+    Task,
+    TaskFunction,
+    Tasks,
     errors,
     follower,
     ledger,
@@ -22,6 +31,8 @@ from settled.engines import embedded
 from settled.runner import process
 from settled.stores import base, sqlite_open
 from settled.web import problems, wire
+
+CLASSES = (Tasks, TaskFunction, Task, Ending, Snapshot, Context, Ledger)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -135,6 +146,64 @@ def row() -> str:
     return ", ".join(f"`{field}`" for field in records.Snapshot._fields) + ".\n"
 
 
+# -- the package
+
+
+def members(kind: type) -> str:
+    """What a class offers, each with the first sentence of its docstring."""
+    rows = []
+    for name, member in vars(kind).items():
+        whole = member if callable(member) else getattr(member, "fget", None)
+        doc = inspect.getdoc(whole) if whole is not None else None
+        if name.startswith("_") or doc is None or name in _INNER.get(kind, ()):
+            continue
+        shown = f"{name}{_parameters(whole)}" if callable(member) else name
+        prefix = "async " if inspect.iscoroutinefunction(member) else ""
+        rows.append((f"`{prefix}{shown}`", " ".join(doc.partition("\n\n")[0].split()).replace("``", "`")))
+    return table((f"`{kind.__name__}`", "it does, or is"), rows)
+
+
+_INNER: Mapping[type, set[str]] = {  # for the rooms of the house, not for its guests
+    Tasks: {"submit_new", "asubmit_new", "owns"},
+    TaskFunction: {"new"},
+    Ledger: {name for name in vars(Ledger) if name not in
+             ["get", "aget", "list", "counts", "workers", "cancel", "retry", "expire", "prune", "retention"]},
+}  # fmt: skip
+
+
+def _parameters(function: Callable[..., object]) -> str:
+    given = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    names = []
+    for parameter in given:
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in names and not any(n[0] == "*" for n in names):
+            names.append("*")
+        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+        names.append(f"{star}{parameter.name}{default}")
+    return f"({', '.join(names)})"
+
+
+def options() -> str:
+    """The options of ``Tasks``, as its docstring tells them."""
+    parameters = inspect.signature(Tasks).parameters
+    said: dict[str, str] = {}
+    name = ""
+    for line in (inspect.getdoc(Tasks) or "").splitlines():
+        found = re.match(r"(\w+)  +(\S.*)", line)
+        if found and found[1] in parameters:
+            name = found[1]
+            said[name] = found[2]
+        elif name and line.startswith(" "):
+            said[name] += " " + line.strip()
+        else:
+            name = ""
+    rows = []
+    for name, parameter in parameters.items():
+        default = "" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
+        rows.append((f"`{name}`", said.get(name, "likewise").replace("``", "`"), default))
+    return table(("option", "it is", "default"), rows)
+
+
 MAKERS: Mapping[str, Callable[[], str]] = {
     "faults": faults,
     "errors": error_tree,
@@ -142,4 +211,6 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "times": times,
     "limits": limits,
     "row": row,
+    "options": options,
+    **{f"members-{kind.__name__}": (lambda kind=kind: members(kind)) for kind in CLASSES},
 }

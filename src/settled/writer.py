@@ -197,8 +197,9 @@ class Writer:
             if len(batch) == 1:
                 self._give_up(batch, error if isinstance(error, SettledError) else _defect(error))
                 return
-            for write in batch:
-                self._commit_together([write])
+            half = len(batch) // 2
+            self._commit_together(batch[:half])
+            self._commit_together(batch[half:])
             return
         post = Post()
         for change in changes:

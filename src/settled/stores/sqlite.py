@@ -30,6 +30,8 @@ from settled.stores.sqlite_errors import translate
 SQL = queries.load("sqlite")
 STALLED_MS = 20
 """A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
+FEW_ROWS = 64
+"""Up to so many rows are one statement of just that size; more go in by multiples, so that statements are met again."""
 MOST_ROWS = 512
 """Rows of values in one statement; SQLite takes 32,766 parameters."""
 
@@ -46,6 +48,7 @@ class SQLiteStore:
         self._local = threading.local()
         self._identity: tuple[int, int] | None = None
         self._offset = 0
+        self._alive = ""  # the workers that may be given work, as the transaction began
         self._settling: Sequence[Verdict] = ()
         self._spare: _Reader | None = None
         self._closed = True
@@ -87,8 +90,8 @@ class SQLiteStore:
             connection = self._connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
-                offset = connection.execute(SQL["read_clock"]).fetchone()[0]
-                self._offset = offset
+                offset, alive = connection.execute(SQL["begin"]).fetchone()
+                self._offset, self._alive = offset, alive or ""
                 self._settling = ()
                 now = self.clock.steady_ms() + offset
                 yield now
@@ -103,12 +106,15 @@ class SQLiteStore:
 
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
         for worker in {row.worker for row in rows if row.worker is not None}:
-            if not self._cursor().execute(SQL["enlisted"], (worker,)).fetchone()[0]:  # frozen, given up on, thawed
+            if worker not in self._alive and not self._is_enlisted(worker):  # frozen, given up on, thawed
                 rows = [row._replace(worker=None) if row.worker == worker else row for row in rows]
         ids = new_ids(now, len(rows))
         made = [(sqlite_rows.born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
         self._many("insert_tasks", [sqlite_rows.of_new(row) for row, _ in made if row.key is None])
         return [(row, True) if row.key is None else self._insert_keyed(row) for row, _ in made]
+
+    def _is_enlisted(self, worker: str) -> bool:
+        return bool(self._cursor().execute(SQL["enlisted"], (worker,)).fetchone()[0])
 
     def _check_bounds(self, began: int, now: int) -> None:
         """Refuse to commit a success whose bound has passed since the transaction began, as when it was stopped."""
@@ -340,7 +346,8 @@ class SQLiteStore:
         """
         changed, start = 0, 0
         while start < len(values):
-            size = min(MOST_ROWS, 1 << (len(values) - start).bit_length() - 1)
+            left = len(values) - start
+            size = left if left <= FEW_ROWS else min(MOST_ROWS, left - left % FEW_ROWS)
             chunk = values[start : start + size]
             statement = _of_rows(name, size, row or f"({', '.join('?' * len(chunk[0]))})")
             changed += self._cursor().execute(statement, (*head, *chain.from_iterable(chunk), *tail)).rowcount

@@ -18,7 +18,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     """Return a connection in autocommit mode with full durability; create the file only if asked."""
     uri = f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}"
     connection = sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=400
     )
     try:
         connection.execute("PRAGMA synchronous = FULL")

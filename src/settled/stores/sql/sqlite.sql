@@ -5,6 +5,10 @@
 -- The anchor of the ledger's clock.
 SELECT anchor_wall - anchor_steady, boot FROM task_ledger;
 
+-- name: begin
+-- What every transaction starts from: the clock's offset, and who may be given work.
+SELECT anchor_wall - anchor_steady, (SELECT group_concat(id) FROM task_workers WHERE lost_at IS NULL) FROM task_ledger;
+
 -- name: anchor_clock
 UPDATE task_ledger SET boot = :boot, anchor_wall = :wall, anchor_steady = :steady;
 

@@ -92,7 +92,7 @@ async def second_time_lucky(gate: str, context: Context) -> str:
     return "done at the second attempt"
 
 
-@tasks.task(timeout=1.0, start_timeout=1.0)
+@tasks.task(timeout=1.5, start_timeout=1.0)
 async def brief(gate: str, context: Context) -> str:
     context.progress(0.9, "nearly there")
     await gates[gate].apass_through()

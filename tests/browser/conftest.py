@@ -55,7 +55,7 @@ def page(browser: Browser) -> Iterator[Page]:
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             errors.append(message.text)
 
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")  # drawn without a GPU, motion takes a whole processor
     context.set_default_timeout(30_000)
     tab = context.new_page()
     tab.on("pageerror", lambda error: errors.append(str(error)))

@@ -45,7 +45,7 @@ def until(condition: Callable[[], Any], within: float, what: str) -> Any:
         if answer:
             return answer
         assert time.monotonic() < end, f"not within {within:g} s: {what}"
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 def free_port() -> int:
@@ -60,6 +60,7 @@ class Process:
     def __init__(self, command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
+        self._port = port
         python_path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
         self._command, self._environment = command, {**os.environ, "PYTHONPATH": python_path, **environment}
         self.start()
@@ -74,9 +75,9 @@ class Process:
 
     def _answers(self) -> bool:
         assert self._popen.poll() is None, f"the server has ended: {self.log()}"
-        try:
-            httpx.get(self.url, timeout=STARTS_WITHIN)
-        except httpx.TransportError:
+        try:  # who listens has started up, and answers as soon as it can
+            socket.create_connection(("127.0.0.1", self._port), STARTS_WITHIN).close()
+        except ConnectionRefusedError:
             return False
         return True
 
@@ -92,6 +93,13 @@ class Process:
         """SIGTERM, as in a deploy, and wait for the end."""
         self._popen.terminate()
         self._popen.wait(STARTS_WITHIN)
+
+    def revive(self) -> None:
+        """Make sure that it lives, whatever a test has done to it."""
+        if self._popen.poll() is None:
+            self.send(signal.SIGCONT)
+        else:
+            self.start()
 
     def log(self) -> str:
         return (self.folder / "server.log").read_text("utf-8", "replace")[-4000:]
@@ -109,16 +117,22 @@ class Server(Process):
         port = free_port()
         options = ["--port", str(port), "--no-access-log", "--timeout-graceful-shutdown", "3"]
         command = [sys.executable, "-m", "uvicorn", "tests.browser.app:app", *options]
+        headers = {"Connection": "close"}  # since the server may be killed between two requests
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=STARTS_WITHIN)
         super().__init__(command, port, folder, {"SETTLED_TEST_FOLDER": str(folder), "SETTLED_TEST_LEASE": str(lease)})
+
+    def close(self) -> None:
+        super().close()
+        self._client.close()
 
     def submit(self, name: str, *args: Any) -> str:
         """Submit a task; return the path where pages ask for it."""
-        answer = httpx.post(f"{self.url}/submit/{name}", json=args, timeout=STARTS_WITHIN)
+        answer = self._client.post(f"/submit/{name}", json=args)
         assert answer.status_code == 202, answer.text
         return str(answer.headers["Location"])
 
     def open_gate(self, name: str) -> None:
-        httpx.post(f"{self.url}/gates/{name}", timeout=STARTS_WITHIN).raise_for_status()
+        self._client.post(f"/gates/{name}").raise_for_status()
 
     def page(self, *srcs: str, having: str = "", lax: bool = False) -> str:
         """The address of a page with an element for each ``src``."""
@@ -182,3 +196,8 @@ def ending(page: Page) -> dict[str, Any]:
 def now(page: Page) -> float:
     """The page's own clock, in seconds."""
     return float(page.evaluate("performance.now() / 1000"))
+
+
+def let_a_moment_pass(page: Page) -> None:
+    """The button takes a click in the first moment for one that was meant for what stood there before."""
+    until(lambda: page.evaluate("performance.now() / 1000 > seen.at(-1).at + 0.7"), 10, "the button is no longer new")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from settled.ids import new_id
 from tests.browser.app import HOSTILE, SIGNED_IN
-from tests.browser.served import Server, ending, seen, until, visit
+from tests.browser.served import Server, ending, let_a_moment_pass, seen, until, visit
 
 WEEK = 7 * 86_400_000  # milliseconds
 NOW = 1_800_000_000_000  # a day in January 2027: ids from then are younger than the retention for long
@@ -164,11 +164,6 @@ def test_a_hostile_progress_is_text(server: Server, page: Page) -> None:
     server.open_gate("hostile")
     ending(page)
     nothing_ran(server, page)
-
-
-def let_a_moment_pass(page: Page) -> None:
-    """The button takes a click in the first moment for one that was meant for what stood there before."""
-    until(lambda: page.evaluate("performance.now() / 1000 > seen.at(-1).at + 0.7"), 10, "the button is no longer new")
 
 
 def nothing_ran(server: Server, page: Page) -> None:

@@ -19,7 +19,7 @@ HIDE += " document.dispatchEvent(new Event('visibilitychange')); }"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    served = Server(tmp_path_factory.mktemp("served"), lease=1.0)
+    served = Server(tmp_path_factory.mktemp("served"), lease=2.0)
     yield served
     served.close()
 

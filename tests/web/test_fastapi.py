@@ -136,19 +136,26 @@ async def test_the_location_follows_a_router_that_is_included_last_in_another(wo
     assert answer.headers["location"] == f"/api/between/jobs/{answer.json()['id']}"
 
 
-async def test_the_location_has_the_prefix_of_the_proxy_or_of_the_app_around(world: World) -> None:
+async def test_the_location_has_every_prefix_in_front_where_the_request_is_given(world: World) -> None:
     app, outer = FastAPI(), FastAPI()
-    app.include_router(tasks_router(world.tasks), prefix="/jobs")
     add = world.tasks.functions["add"]
 
     @app.post("/add")
     async def start(request: Request, response: Response) -> Any:
         return accepted(await add.asubmit(1, 2), response, request=request)
 
+    app.include_router(tasks_router(world.tasks), prefix="/jobs")  # last, so that no request has come by yet
     outer.mount("/inner", app)
     async with client_of(outer, root_path="/proxy") as client:
         answer = await client.post("/proxy/inner/add")
         assert answer.headers["location"] == f"/proxy/inner/jobs/{answer.json()['id']}"
+        assert (await client.get(answer.headers["location"])).status_code == 200
+
+
+async def test_the_location_has_the_prefix_in_front_of_the_app_as_last_seen(world: World) -> None:
+    async with client_of(site(world), root_path="/proxy") as client:
+        answer = await client.post("/proxy/add")
+        assert answer.headers["location"].startswith("/proxy/tasks/")
         assert (await client.get(answer.headers["location"])).status_code == 200
 
 

@@ -63,14 +63,14 @@ class Service:
             self._begin(sweeper(self.ledger), follower(self.ledger))
             self._pid = os.getpid()
 
-    def enlist(self) -> None:
-        """Make this process a worker with a heartbeat, once."""
+    def enlist(self, *, run_tasks: bool = True) -> None:
+        """Give this process a worker's row and a heartbeat, once; one that only answers knows no task function."""
         self.ready()
         with self._guard:
             if self._enlisted:
                 return
             try:
-                self.ledger.enlist(sorted(self._functions))
+                self.ledger.enlist(sorted(self._functions) if run_tasks else [])
             except LedgerUnavailable as error:  # it can be read: answer already, and let the heartbeat try again
                 log.warning("No task runs here until the ledger can be written: %s", error)
             self._begin(heartbeat(self.ledger))
@@ -78,11 +78,8 @@ class Service:
 
     async def serve(self, *, run_tasks: bool = True) -> None:
         """Open, enlist and, if asked, run tasks on the running loop."""
-        if not run_tasks:
-            self.ready()
-            return
-        await asyncio.to_thread(self.enlist)
-        if self.engine is None:
+        await asyncio.to_thread(lambda: self.enlist(run_tasks=run_tasks))
+        if run_tasks and self.engine is None:
             engine = EmbeddedEngine(self.ledger, self._functions, self._places)
             engine.start()
             self.engine = engine

@@ -90,7 +90,7 @@ class Tasks:
             )  # fmt: skip
             # The next attempt must not start before the one that was given up on has been killed.
             policy = Policy(timeout, start_timeout, attempts, backoff, self._lease)
-            if chosen == "process" and attempts > 1:
+            if chosen == "process":
                 policy = replace(policy, backoff=max(backoff, kill_grace + 0.5))
             if described.name in self.functions:
                 raise BadTaskFunction(

@@ -55,7 +55,7 @@ class EmbeddedEngine:
         self._isolations: dict[str, Isolation] = {
             "coroutine": CoroutineIsolation(),
             "thread": ThreadIsolation(),
-            "process": ProcessIsolation(),
+            "process": ProcessIsolation(draining=lambda: not self._accepting),
         }
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._progress: dict[Attempt, Progress] = {}

@@ -22,7 +22,7 @@ from typing import Any
 
 from settled.runner.base import placed
 from settled.runner.context import Context
-from settled.runner.outcome import completed, raised
+from settled.runner.outcome import Outcome, completed, raised
 
 
 def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
@@ -37,11 +37,14 @@ def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     report.send("peak", _peak_bytes())
-    report.send("outcome", list(outcome))
+    if outcome is None:  # told to end, and it did: the supervisor knows why it was told
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+    report.send("outcome", list(outcome or ()))
     os._exit(0)  # threads that the function left behind must not keep the process
 
 
-def _run(job: dict[str, Any], report: _Report) -> Any:
+def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
     context = Context(
         job["id"],
         job["attempt"],
@@ -66,7 +69,7 @@ def _run(job: dict[str, Any], report: _Report) -> Any:
             value = asyncio.run(_await(value))
         return completed(value, job["max_result_bytes"])
     except BaseException as error:
-        return raised(error)
+        return None if isinstance(error, SystemExit) and context.cancelled else raised(error)
 
 
 async def _await(value: Any) -> Any:

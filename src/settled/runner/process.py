@@ -37,8 +37,11 @@ _START = "import sys; sys.path[:] = {path!r}; from settled.runner.child import m
 class ProcessIsolation:
     """Calls in processes, one each."""
 
+    def __init__(self, draining: Callable[[], bool]) -> None:
+        self._draining = draining
+
     def start(self, call: Call, ended: Callable[[Outcome], None]) -> _Supervised:
-        return _Supervised(call, ended)
+        return _Supervised(call, ended, self._draining)
 
     def close(self) -> None:
         """Nothing is kept between calls."""
@@ -47,7 +50,8 @@ class ProcessIsolation:
 class _Supervised:
     """One child and the thread that supervises it."""
 
-    def __init__(self, call: Call, ended: Callable[[Outcome], None]) -> None:
+    def __init__(self, call: Call, ended: Callable[[Outcome], None], draining: Callable[[], bool]) -> None:
+        self._draining = draining
         self._call = call
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -59,7 +63,7 @@ class _Supervised:
         self._given_up.set()
 
     def where(self) -> str:
-        return f"it was running in process {self._pid}" if self._pid else "its process was starting"
+        return "it was running in a process of its own" if self._pid else "its process was starting"
 
     def interrupt(self) -> None:
         """Its supervisor has a thread of its own, which nothing blocks."""
@@ -104,7 +108,11 @@ class _Supervised:
             os.close(report[0])
             os.close(lifeline[1])
         evidence.peak = max(evidence.peak, reader.peak)
-        return evidence.judge(reader.outcome, status)
+        outcome = evidence.judge(reader.outcome, status)
+        if reader.outcome is None and status == -signal.SIGTERM and self._draining():
+            # A service manager that stops the worker tells all its processes at once.
+            return outcome._replace(reason=Reason.INTERRUPTED)
+        return outcome
 
     def _end(self, child: subprocess.Popen[bytes]) -> int:
         given_up = self._given_up.is_set()

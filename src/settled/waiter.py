@@ -58,7 +58,8 @@ def waiting(timeout: float | None, clock: Callable[[], float]) -> Machine:
                 End.ABORTED,
                 None,
                 None,
-                f"You waited {timeout:g} s, as asked; the task settles within {max(0.0, bound - GRACE - now):.0f} s.",
+                f"You waited {timeout:g} s, as asked; the task goes on and settles within "
+                f"{max(0.0, bound - GRACE - now):.0f} s.",
             )
         yield max(0.0, min(pause, bound - now, pause if mine is None else mine - now))
 

@@ -69,7 +69,8 @@ def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
             value = asyncio.run(_await(value))
         return completed(value, job["max_result_bytes"])
     except BaseException as error:
-        return None if isinstance(error, SystemExit) and context.cancelled else raised(error)
+        told = issubclass(type(error), SystemExit) and context.cancelled  # its class, for it may lie about itself
+        return None if told else raised(error)
 
 
 async def _await(value: Any) -> Any:

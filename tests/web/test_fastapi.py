@@ -162,7 +162,7 @@ async def test_the_location_has_the_prefix_in_front_of_the_app_as_last_seen(worl
 async def test_a_prefix_that_is_said_counts(world: World) -> None:
     response = Response()
     body = accepted(await world.tasks.asubmit("add", 1, 2), response, prefix="/said")
-    assert response.headers["location"] == f"/said/{body['id']}"
+    assert (response.status_code, response.headers["location"]) == (202, f"/said/{body['id']}")
 
 
 async def test_each_ledger_has_its_own_place(world: World, tmp_path: Path) -> None:

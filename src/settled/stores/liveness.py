@@ -1,13 +1,14 @@
 """Tells at once that a process of this machine has died, by a file lock that the kernel drops with it.
 
-Each worker, and each process that has the ledger open, holds a POSIX record lock (fcntl(2)) on a file of
-its own. Such a lock is not inherited by ``fork``, so a child that outlives the worker does not keep it
-alive; but it is dropped when the process closes *any* descriptor of the file, so a process never opens a
-file that it holds.
+Each worker, and each process that has the ledger open, holds a lock (flock(2)) on a file of its own. It
+belongs to the open descriptor, so nothing else that its process does with the file drops it (a backup of
+the folder would drop a POSIX record lock); a forked child closes its copy, so that it does not keep a dead
+parent alive.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -15,13 +16,16 @@ from threading import Lock
 
 _held: dict[str, int] = {}  # path -> descriptor, of this whole process: two ledgers may share a file
 _guard = Lock()
+TRIES = 50
+"""To lock one's own file; somebody may hold it for an instant, just to ask whether it is held."""
 
 
 def _after_fork() -> None:
     """A child owns none of its parent's locks, and must see its parent die."""
     global _guard
     _guard = Lock()
-    _held.clear()
+    while _held:
+        os.close(_held.popitem()[1])
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -38,9 +42,13 @@ class LockFolder:
         self._folder.mkdir(exist_ok=True)
         path = self._path(worker)
         with _guard:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _held[path] = descriptor
+            for _ in range(TRIES):
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                if _locked(descriptor) and _names(path, descriptor):
+                    _held[path] = descriptor
+                    return
+                os.close(descriptor)
+        raise OSError(errno.EAGAIN, "somebody else holds the lock", path)
 
     def release(self, worker: str) -> None:
         """Drop the lock if it is ours, and delete the file."""
@@ -65,10 +73,7 @@ class LockFolder:
             except OSError:
                 return False
             try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except OSError:
-                return False
+                return _locked(descriptor)
             finally:
                 os.close(descriptor)
 
@@ -86,3 +91,20 @@ class LockFolder:
 
     def _path(self, worker: str) -> str:
         return str(self._folder / f"{worker}.lock")
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock it, if nobody else has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _names(path: str, descriptor: int) -> bool:
+    """Whether the path still names this file: who asks may have cleared it away before it was locked."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except OSError:
+        return False

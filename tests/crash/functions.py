@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -97,6 +98,21 @@ def has_a_family(gate: str, pids: str, context: Context) -> str:
     return "opened"
 
 
+def copies_a_folder(folder: str, gate: str, context: Context) -> str:
+    shutil.copytree(folder, f"{gate}-copy")
+    return held_in_thread(gate, context)
+
+
+def forks(gate: str, pids: str, context: Context) -> str:
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    with open(pids, "w", encoding="ascii") as file:
+        file.write(str(pid))
+    return held_in_thread(gate, context)
+
+
 def kills_its_worker(context: Context) -> None:
     executed(context)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -114,7 +130,7 @@ def keeps_it_in_a_process(seconds: int, context: Context) -> str:
 
 COROUTINES_AND_THREADS = (
     quick, sleeps, held, held_in_a_crowd, holds_the_loop, blocks_the_loop, spins_the_loop, held_in_thread,
-    kills_its_worker, keeps_the_interpreter_lock,
+    copies_a_folder, forks, kills_its_worker, keeps_the_interpreter_lock,
 )  # fmt: skip
 PROCESSES = (held_in_process, has_a_family, keeps_it_in_a_process)
 

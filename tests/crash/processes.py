@@ -100,6 +100,7 @@ class Host(Process):
     def __init__(self, environment: dict[str, str], log: Path, *, wait: bool = True) -> None:
         super().__init__([sys.executable, "-m", "tests.crash.host"], environment, log)
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._closing = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self.worker = ""
@@ -146,7 +147,8 @@ class Host(Process):
     def close(self) -> None:
         if self.alive:
             self.kill()
-        self._listener.join(timeout=5)  # it reads until the end
+        self._closing = True
+        self._listener.join(timeout=5)
         super().close()
 
     def _answer(self, within: float) -> dict[str, Any]:
@@ -157,6 +159,13 @@ class Host(Process):
 
     def _listen(self) -> None:
         assert self._popen.stdout is not None
-        for line in self._popen.stdout:
-            self._answers.put(json.loads(line))
+        descriptor, heard = self._popen.stdout.fileno(), b""
+        while not self._closing:  # a child that outlives the process keeps the pipe open
+            if select.select([descriptor], [], [], 0.2)[0]:
+                data = os.read(descriptor, 1 << 16)
+                if not data:
+                    break
+                *lines, heard = (heard + data).split(b"\n")
+                for line in lines:
+                    self._answers.put(json.loads(line))
         self._answers.put({"error": "the process has ended"})

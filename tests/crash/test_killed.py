@@ -44,6 +44,32 @@ def test_a_process_that_only_answers_notices_a_killed_worker_too(world: World) -
     assert row["reason"] == "worker_lost"
 
 
+def test_a_backup_made_inside_a_worker_does_not_make_it_look_dead(world: World) -> None:
+    """A POSIX lock would be dropped as soon as its process closes any other descriptor of the file."""
+    worker, other = world.worker(), world.worker()
+    task = worker.submit("copies_a_folder", str(world.path.parent), world.gate())
+    world.executing(task)
+
+    asked = other.submit("sleeps", 1.2)  # for two looks of every sweeper
+    assert world.written(asked, 4)["status"] == "completed"
+    world.open_gate()
+
+    assert world.written(task, 3)["status"] == "completed"
+    assert set(world.workers()) == {worker.worker, other.worker}
+
+
+def test_a_forked_child_that_outlives_its_worker_does_not_hide_the_death(world: World) -> None:
+    worker, _ = world.worker(), world.worker()
+    task = worker.submit("forks", world.gate(), str(world.folder / "pids"))
+    world.executing(task)
+    survivor = world.stranger(int((world.folder / "pids").read_text("ascii")))
+
+    worker.kill()
+
+    assert world.written(task, KILLED)["reason"] == "worker_lost"
+    assert not gone(survivor)
+
+
 def test_fifteen_hundred_tasks_of_a_killed_worker_fail_within_two_seconds(worlds: Worlds) -> None:
     world = worlds(concurrency=2000)
     worker = world.worker()
@@ -152,14 +178,11 @@ def test_a_task_process_killed_from_outside_says_so_within_two_seconds(world: Wo
 
 def test_a_killed_supervisor_leaves_no_child_or_grandchild(world: World) -> None:
     worker = world.worker()
-    pids = world.folder / "pids"
-    task = worker.submit("has_a_family", world.gate(), str(pids))
-    until(pids.exists, 10, "the family lives")
-    family = [int(pid) for pid in pids.read_text("ascii").split()]
-    assert world.executing(task).pid == family[0]
-    assert not any(map(gone, family))
+    family = world.family(worker)
+    (execution,) = world.executions()
+    assert execution.pid == family[0]
 
     worker.kill()
 
     until(lambda: all(map(gone, family)), KILLED, "child and grandchild are gone")
-    assert world.ledger.get(task).reason == "worker_lost"
+    assert world.ledger.get(execution.id).reason == "worker_lost"

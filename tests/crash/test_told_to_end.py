@@ -133,10 +133,7 @@ def test_a_kill_during_the_drain_is_a_kill(worlds: Worlds) -> None:
 def test_a_grandchild_does_not_outlive_a_drain_that_is_over(worlds: Worlds) -> None:
     world = worlds(drain=0.2)
     worker = world.worker()
-    pids = world.folder / "pids"
-    worker.submit("has_a_family", world.gate(), str(pids))
-    until(pids.exists, 10, "the family lives")
-    family = [int(pid) for pid in pids.read_text("ascii").split()]
+    family = world.family(worker)
 
     worker.signal(signal.SIGTERM)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -50,6 +51,7 @@ class World:
         self._deleted = False
         self._evidence = folder / "executions"
         self._processes: list[Process] = []
+        self._strangers: list[int] = []
         self._witness = Witness(self.path)
 
     # -- processes
@@ -197,11 +199,28 @@ class World:
         """The ledger's clock, in milliseconds."""
         return self.ledger.store.now()
 
+    def family(self, worker: Host) -> list[int]:
+        """Have a worker run a task that has a child and a grandchild; return their ids."""
+        pids = self.folder / "pids"
+        worker.submit("has_a_family", self.gate(), str(pids))
+        until(pids.exists, 10, "the family lives")
+        family = [self.stranger(int(pid)) for pid in pids.read_text("ascii").split()]
+        assert not any(map(gone, family))
+        return family
+
+    def stranger(self, pid: int) -> int:
+        """Note a process that a task has started, so that it ends with the test at the latest."""
+        self._strangers.append(pid)
+        return pid
+
     # -- the end
 
     def close(self) -> None:
         for process in self._processes:
             process.close()
+        for pid in self._strangers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for log in sorted(self.folder.glob("*.log")):
             print(f"--- {log.name}\n{log.read_text('utf-8', 'replace')[-4000:]}")
         try:

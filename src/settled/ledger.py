@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -56,6 +57,7 @@ class Ledger:
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
         self._writer = Writer(store, self._committed, self._failed)
         self._names: str | None = None
+        self._away_until = 0.0
 
     def open(self) -> None:
         """Connect and migrate; settle at once what became overdue while nobody looked."""
@@ -151,16 +153,18 @@ class Ledger:
         row = self._read(task_id)
         if not self._due(row):
             return row
-        try:
-            self._write_expiry([row] if row.overdue else [])
-            if not row.overdue:
-                self.expire()
-            return self._read(task_id)
-        except LedgerUnavailable:
-            row = self._read(task_id)  # time has passed, and another process may have had better luck
-            if row.settled or row.settles_at > row.as_of:
-                return row
-            return verdicts.applied(row, verdicts.of_expiry(row, self._workers_or_none()))
+        if time.monotonic() >= self._away_until:
+            try:
+                self._write_expiry([row] if row.overdue else [])
+                if not row.overdue:
+                    self.expire()
+                return self._read(task_id)
+            except LedgerUnavailable:
+                self._away_until = time.monotonic() + READ_PATIENCE  # a thousand pages must not try one after the other
+                row = self._read(task_id)  # time has passed, and another process may have had better luck
+        if row.settled or row.settles_at > row.as_of:
+            return row
+        return verdicts.applied(row, verdicts.of_expiry(row, self._workers_or_none()))
 
     async def aget(self, task_id: str) -> Snapshot:
         """The same, on an event loop: a read of microseconds inline, an expiry in a thread."""

@@ -18,6 +18,7 @@ from settled import SettledError
 from tests.crash.functions import build_here
 
 tasks = build_here()
+loop: asyncio.AbstractEventLoop
 
 
 def say(**answer: Any) -> None:
@@ -44,6 +45,18 @@ def look(task_id: str) -> None:
         say(error=error.code, message=str(error), took=time.monotonic() - begun)
 
 
+def crowd(task_id: str, size: int) -> None:
+    """Answer so many pages at once, as a web server does, and say how long the last one waited."""
+
+    async def pages() -> list[bool]:
+        rows = await asyncio.gather(*(tasks.aget(task_id) for _ in range(size)))
+        return [row.settled for row in rows]
+
+    begun = time.monotonic()
+    settled = asyncio.run_coroutine_threadsafe(pages(), loop).result(timeout=60)
+    say(settled=sum(settled), took=time.monotonic() - begun)
+
+
 def wall() -> None:
     say(wall=time.time())
 
@@ -51,11 +64,12 @@ def wall() -> None:
 def obey() -> None:
     for line in sys.stdin:
         order = json.loads(line)
-        {"submit": submit, "look": look, "wall": wall}[order.pop("do")](**order)
+        {"submit": submit, "look": look, "crowd": crowd, "wall": wall}[order.pop("do")](**order)
     os._exit(3)  # whoever started us is gone
 
 
 async def main() -> None:
+    global loop
     told_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -95,6 +95,20 @@ def test_a_poll_past_the_bound_answers_failed_while_the_file_is_locked_and_is_ne
     assert (row["status"], row["reason"]) == ("failed", "timeout")
 
 
+def test_a_hundred_pages_are_answered_at_the_bound_while_the_file_is_locked(worlds: Worlds) -> None:
+    world = worlds(lease=0.5)
+    web = world.submitter()
+    task = web.submit("quick", 1, timeout=0.5, start_timeout=0.5)
+    world.script("locks")
+    until(lambda: world.now() > world.row(task)["settles_at"], 5, "the bound has passed")
+
+    answer = web.ask(do="crowd", task_id=task, size=100)
+
+    world.record("file locked past settles_at, the last of 100 pages", "failed / never_started", answer["took"])
+    assert answer["settled"] == 100
+    assert answer["took"] < 4
+
+
 def test_a_poll_is_answered_while_the_file_is_locked(world: World) -> None:
     worker = world.worker()
     running = worker.submit("held", world.gate())

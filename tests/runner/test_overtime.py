@@ -1,0 +1,161 @@
+"""A function that takes too long: its task settles within half a second of its deadline, and the work is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from settled import Reason, Snapshot, Status, Tasks
+from tests.runner import functions
+from tests.runner.stage import Stage, acomes_true, comes_true, ended, late_by, lives
+
+LIMIT = 0.6
+"""Seconds of timeout."""
+LIMIT_OF_PROCESSES = 2.5
+"""The same for those that have to start first, on a busy machine."""
+LATE = 500
+"""Milliseconds after the deadline by which a task has to have settled."""
+
+
+def run_over(stage: Stage, how: str, *, function: Callable[..., object] | None = None) -> Snapshot:
+    """Run a function over its time; a second one and the loop still do well after it."""
+    hang = function or (functions.ahang if stage.isolation == "coroutine" else functions.hang)
+    limit = LIMIT_OF_PROCESSES if stage.isolation == "process" else LIMIT
+    row = stage.run(hang, how, str(stage.folder), timeout=limit, kill_grace=0.3)
+    assert (row.status, row.reason) == (Status.FAILED, Reason.TIMEOUT)
+    assert f"Attempt 1 of 1 ran longer than its timeout of {limit} s" in (row.error_message or "")
+    assert 0 <= late_by(row) <= LATE
+    return row
+
+
+def threads_at(function: str) -> bool:
+    """Whether any task's thread is still in this function."""
+    frames = sys._current_frames()
+    for thread in threading.enumerate():
+        frame = frames.get(thread.ident or 0)
+        while thread.name == "settled-task" and frame is not None:
+            if frame.f_code.co_name == function:
+                return True
+            frame = frame.f_back
+    return False
+
+
+def test_a_coroutine_that_waits_for_ever_is_cancelled_and_says_where(tmp_path: object) -> None:
+    stage = Stage(tmp_path, "coroutine")  # type: ignore[arg-type]
+    assert "it was waiting at functions.py:" in (run_over(stage, "await").error_message or "")
+
+
+@pytest.mark.parametrize("how", ["sleep", "busy"])
+def test_a_coroutine_that_holds_the_loop_is_broken_and_says_where(tmp_path: object, how: str) -> None:
+    stage = Stage(tmp_path, "coroutine")  # type: ignore[arg-type]
+    begun = time.monotonic()
+    said = run_over(stage, how).error_message or ""
+    assert "it held the event loop at functions.py:" in said
+    assert time.monotonic() - begun < functions.LONG / 2
+
+
+def test_a_coroutine_that_refuses_to_end_does_not_keep_its_place(tmp_path: object) -> None:
+    async def play(tasks: Tasks) -> None:
+        hang = stage.register(tasks, functions.ahang, timeout=LIMIT, kill_grace=0.3)
+        good = stage.register(tasks, functions.give, timeout=10, start_timeout=3)
+        first = await hang.asubmit("refusing to end", "")
+        waiting = await good.asubmit("well")
+        row = ended(await first)
+        assert row.reason is Reason.TIMEOUT
+        assert late_by(row) <= LATE
+        assert ended(await waiting).result == "well"
+
+    stage = Stage(tmp_path, "coroutine")  # type: ignore[arg-type]
+    stage.act(play, concurrency=1)
+
+
+@pytest.mark.parametrize("how", ["busy", "refusing to end"])
+def test_a_thread_in_python_code_is_broken_and_says_where(tmp_path: object, how: str) -> None:
+    said = run_over(Stage(tmp_path, "thread"), how).error_message or ""  # type: ignore[arg-type]
+    assert "it was at functions.py:" in said
+    assert comes_true(lambda: not threads_at("be_busy") and not threads_at("refuse_to_end"))
+
+
+def test_a_thread_that_cannot_be_broken_is_left_behind_and_does_not_keep_its_place(tmp_path: object) -> None:
+    async def play(tasks: Tasks) -> None:
+        sleep = stage.register(tasks, functions.hang, timeout=LIMIT)
+        good = stage.register(tasks, functions.give)
+        first = await sleep.asubmit("sleep", str(stage.folder))
+        waiting = await good.asubmit("well")
+        row = ended(await first)
+        assert row.reason is Reason.TIMEOUT
+        assert late_by(row) <= LATE
+        assert ended(await waiting).result == "well"
+
+    stage = Stage(tmp_path, "thread")  # type: ignore[arg-type]
+    stage.act(play, threads=1)
+
+
+@pytest.mark.parametrize("how", functions.HANGS)
+def test_a_process_is_killed_whatever_it_does(processes: Stage, how: str) -> None:
+    said = run_over(processes, how).error_message or ""
+    pids = [
+        int((processes.folder / name).read_text()) for name in ("pid", "child") if (processes.folder / name).exists()
+    ]
+    assert pids
+    assert "in a process of its own" in said
+    assert comes_true(lambda: not any(map(lives, pids)))
+
+
+def test_what_times_out_while_the_loop_is_held_settles_on_time_and_is_stopped(processes: Stage) -> None:
+    """The watchdog decides then, from its own thread; but it cannot stop the work, so somebody has to later."""
+
+    async def play(tasks: Tasks) -> None:
+        apart = processes.register(tasks, functions.hang, name="apart", timeout=2.0, kill_grace=0.3)
+        beside = tasks.task(name="beside", timeout=2.0)(functions.hang)
+        waits = tasks.task(name="waits", timeout=2.0)(functions.astop_when_told)
+        hog = tasks.task(name="hog", timeout=20.0)(hold_the_loop)
+        (processes.folder / "t").mkdir()
+        (processes.folder / "w").mkdir()
+        victims = [
+            await apart.asubmit("sleep", str(processes.folder)),
+            await beside.asubmit("busy", str(processes.folder / "t")),
+            await waits.asubmit(str(processes.folder / "w")),
+        ]
+        pid = processes.folder / "pid"
+        assert await acomes_true(lambda: pid.exists() and pid.read_text())
+        await (await hog.asubmit(3.5))
+        for victim in victims:
+            row = ended(await victim)
+            assert row.reason is Reason.TIMEOUT
+            assert late_by(row) <= LATE
+        assert await acomes_true(lambda: not lives(int(pid.read_text())))
+        assert await acomes_true(lambda: not threads_at("be_busy"))
+        assert await acomes_true((processes.folder / "w" / "stopped").exists)
+
+    async def hold_the_loop(seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251
+
+    processes.act(play)
+
+
+def test_timeouts_by_the_hundred_are_all_on_time(tmp_path: object) -> None:
+    async def play(tasks: Tasks) -> list[Snapshot]:
+        hang = stage.register(tasks, functions.ahang, timeout=1.0)
+        submitted = await asyncio.gather(*(hang.asubmit("await", "") for _ in range(200)))
+        return [ended(await task) for task in submitted]
+
+    stage = Stage(tmp_path, "coroutine")  # type: ignore[arg-type]
+    rows = stage.act(play, concurrency=500)
+    assert {row.reason for row in rows} == {Reason.TIMEOUT}
+    assert max(map(late_by, rows)) <= LATE
+
+
+def test_an_attempt_that_timed_out_is_followed_by_the_next(stage: Stage) -> None:
+    hang = functions.ahang if stage.isolation == "coroutine" else functions.hang
+    how = "await" if stage.isolation == "coroutine" else "busy"
+    row = stage.run(hang, how, str(stage.folder), timeout=0.4, attempts=2, backoff=0, kill_grace=0.3)
+    assert (row.status, row.reason, row.attempt) == (Status.FAILED, Reason.TIMEOUT, 2)
+    assert "Attempt 2 of 2" in (row.error_message or "")
+    assert (row.previous_error or "").startswith("timeout: Attempt 1 of 2")
+    assert late_by(row) <= LATE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,11 @@ class Witness:
         while not self._path.exists() and not self._stop.wait(TICK):
             pass
         with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self._path)) as connection:
-            while not self._stop.wait(TICK):
+            pause = TICK
+            while not self._stop.wait(pause):
+                begun = time.monotonic()
                 self._look(connection)
+                pause = max(TICK, 5 * (time.monotonic() - begun))  # thousands of rows must not keep the machine busy
             self._look(connection)
 
     def _look(self, connection: sqlite3.Connection) -> None:

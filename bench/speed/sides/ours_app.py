@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from fastapi import FastAPI, Response
-from settled.web.fastapi import accepted, tasks_router
 
 from bench.speed.sides.work import nothing
 from settled import Tasks
+from settled.web.fastapi import accepted, tasks_router
 
 tasks = Tasks(f"sqlite:///{os.environ['BENCH_FOLDER']}/ours.db", concurrency=1_000)
 function = tasks.task(timeout=60)(nothing)

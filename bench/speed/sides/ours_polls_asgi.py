@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from settled.web.asgi import TasksApp
-
 from settled import Tasks
+from settled.web.asgi import TasksApp
 
 tasks = Tasks(f"sqlite:///{os.environ['BENCH_LEDGER']}")
 inner = TasksApp(tasks)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from fastapi import FastAPI
-from settled.web.fastapi import tasks_router
 
 from settled import Tasks
+from settled.web.fastapi import tasks_router
 
 tasks = Tasks(f"sqlite:///{os.environ['BENCH_LEDGER']}")
 app = FastAPI(lifespan=tasks.lifespan)

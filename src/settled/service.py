@@ -131,7 +131,7 @@ class Service:
             asyncio.run_coroutine_threadsafe(self.serve(), loop).result(timeout=START_SECONDS)
         except BaseException:
             self._background = None
-            loop.call_soon_threadsafe(loop.stop)
+            _end_loop(loop, thread)
             raise
         atexit.register(self.stop)
 
@@ -150,8 +150,8 @@ class Service:
         except FutureTimeout:  # a task holds the loop in a call that cannot be broken: its row is settled as lost
             self.let_go()
         finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(timeout=5)
+            _end_loop(loop, thread)
+            self.closing = False  # a script may begin again
 
     @contextmanager
     def hearing_signals(self) -> Iterator[None]:
@@ -184,6 +184,13 @@ class Service:
         for thread in threads:
             self._threads.append(thread)
             thread.start()
+
+
+def _end_loop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(timeout=5)
+    if not thread.is_alive():
+        loop.close()
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -370,6 +370,11 @@ def wait_for(path: pathlib.Path) -> str:
     return "was never let go"
 
 
+async def atell(ctx: Context, folder: str) -> str:
+    ctx.progress(0.5, "half")
+    return await asyncio.to_thread(wait_for, pathlib.Path(folder, "go"))
+
+
 def stop_when_told(ctx: Context, folder: str) -> None:
     """Look whether it is cancelled, and leave a note when it stops."""
     ctx.progress(None, "waiting")

@@ -60,7 +60,7 @@ class EmbeddedEngine:
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._progress: dict[Attempt, Progress] = {}
         self._guard = threading.Lock()
-        self._backlog = False
+        self._backlog: set[str] = set()  # isolations in which tasks wait for a place: nobody passes them
         self._accepting = False
         self._version = -1
         self._watchdog = Periodic("settled-watchdog", self._watch)
@@ -106,11 +106,11 @@ class EmbeddedEngine:
     def before_insert(self, new: NewTask) -> NewTask:
         registered = self._functions.get(new.name)
         worker = self._ledger.worker
-        if registered is None or worker is None or not self._accepting or self._backlog:
+        if registered is None or worker is None or not self._accepting or registered.isolation in self._backlog:
             return new
         with self._guard:
             if self._free[registered.isolation] <= 0:
-                self._backlog = True
+                self._backlog.add(registered.isolation)
                 return new
             self._free[registered.isolation] -= 1
         return new._replace(worker=worker)
@@ -171,7 +171,7 @@ class EmbeddedEngine:
     def _free_place(self, isolation: str) -> None:
         with self._guard:
             self._free[isolation] += 1
-        if self._backlog:
+        if isolation in self._backlog:
             self._wake.ring()
 
     async def _until_idle(self, seconds: float) -> None:
@@ -198,7 +198,7 @@ class EmbeddedEngine:
     def _write_progress(self) -> None:
         if self._progress:
             progress, self._progress = self._progress, {}
-            for step in progress.values():
+            for step in list(progress.values()):  # a thread may be about to add to it
                 self._ledger.record_progress(step)
 
     def _end_what_is_overdue(self) -> None:
@@ -228,7 +228,7 @@ class EmbeddedEngine:
             return
         for isolation, known in names.items():
             if not self._ledger.anything_due(known):
-                self._backlog = False
+                self._backlog.discard(isolation)
                 continue
             with self._guard:  # a submit in the meantime must not take the same places
                 asked, self._free[isolation] = self._free[isolation], 0
@@ -238,7 +238,10 @@ class EmbeddedEngine:
             finally:
                 with self._guard:
                     self._free[isolation] += asked - len(rows)
-            self._backlog = len(rows) == asked
+            if len(rows) == asked:
+                self._backlog.add(isolation)
+            else:
+                self._backlog.discard(isolation)
             self._launch_all(rows)
 
     def _watch(self) -> float:

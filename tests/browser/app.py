@@ -124,7 +124,7 @@ async def hostile_result(wrapped: bool) -> Any:
 
 @tasks.task
 async def long_words() -> None:
-    raise PublicError("https://example.org/" + "and-so-on/" * 60)
+    raise PublicError("https://example.org/" + "andsoon" * 80)
 
 
 async def may_see(request: Request, task: Snapshot) -> bool:

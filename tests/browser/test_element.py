@@ -204,8 +204,9 @@ def test_who_is_not_signed_in_is_denied_at_once_and_looks_again_by_hand(server: 
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_a_long_word_does_not_widen_the_page(server: Server, page: Page, width: int) -> None:
+def test_a_long_word_is_broken_and_does_not_widen_the_page(server: Server, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     visit(page, server.page(server.submit("long_words")))
     expect(page.locator(".title")).to_have_text("Failed")
+    assert page.locator(".detail").evaluate("(text) => text.scrollWidth <= text.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from settled.errors import BadTaskFunction
@@ -82,31 +83,23 @@ class _Supervised:
     def _outcome(self) -> Outcome:
         function = self._call.function
         evidence = death.Evidence(function.memory_limit)
-        report, lifeline = os.pipe(), os.pipe()
-        with tempfile.TemporaryFile() as job:  # not a pipe: writing it can never block
-            job.write(json.dumps(job_of(self._call)).encode())
-            job.seek(0)
-            child_ends = (job.fileno(), report[1], lifeline[0])
-            code = _START.format(path=sys.path, ends=child_ends)
-            try:
+        with ExitStack() as ours:
+            # The job is not a pipe: writing it can never block.
+            with ExitStack() as childs, tempfile.TemporaryFile() as job:
+                report, lifeline = _pipe(ours, childs), _pipe(childs, ours)
+                job.write(json.dumps(job_of(self._call)).encode())
+                job.seek(0)
+                child_ends = (job.fileno(), report[1], lifeline[0])
+                code = _START.format(path=sys.path, ends=child_ends)
                 child = subprocess.Popen(
                     [sys.executable, "-c", code], pass_fds=child_ends, start_new_session=True, stdin=subprocess.DEVNULL
                 )
-            except BaseException:
-                os.close(report[0])
-                os.close(lifeline[1])
-                raise
+            self._pid = child.pid
+            reader = _Reader(report[0], self._call.context.progress)
+            try:
+                self._watch(child, reader, evidence)
             finally:
-                os.close(report[1])
-                os.close(lifeline[0])
-        self._pid = child.pid
-        reader = _Reader(report[0], self._call.context.progress)
-        try:
-            self._watch(child, reader, evidence)
-        finally:
-            status = self._end(child)
-            os.close(report[0])
-            os.close(lifeline[1])
+                status = self._end(child)
         evidence.peak = max(evidence.peak, reader.peak)
         outcome = evidence.judge(reader.outcome, status)
         if reader.outcome is None and status == -signal.SIGTERM and self._draining():
@@ -217,6 +210,14 @@ def _end_group(child: subprocess.Popen[bytes], grace: float, *, ask: bool) -> in
         return child.wait(timeout=10)
     except subprocess.TimeoutExpired:  # in an uninterruptible system call
         return -signal.SIGKILL
+
+
+def _pipe(reads: ExitStack, writes: ExitStack) -> tuple[int, int]:
+    """A pipe, each end of which is closed with the one who has it."""
+    ends = os.pipe()
+    reads.callback(os.close, ends[0])
+    writes.callback(os.close, ends[1])
+    return ends
 
 
 def _kill_group(pid: int, number: signal.Signals) -> None:

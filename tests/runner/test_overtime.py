@@ -139,7 +139,7 @@ def test_what_times_out_while_the_loop_is_held_settles_on_time_and_is_stopped(pr
     processes.act(play)
 
 
-def test_timeouts_by_the_hundred_are_all_on_time(tmp_path: object) -> None:
+def test_timeouts_by_the_hundred_all_settle_within_their_bound(tmp_path: object) -> None:
     async def play(tasks: Tasks) -> list[Snapshot]:
         hang = stage.register(tasks, functions.ahang, timeout=1.0)
         submitted = await asyncio.gather(*(hang.asubmit("await", "") for _ in range(200)))
@@ -148,7 +148,7 @@ def test_timeouts_by_the_hundred_are_all_on_time(tmp_path: object) -> None:
     stage = Stage(tmp_path, "coroutine")  # type: ignore[arg-type]
     rows = stage.act(play, concurrency=500)
     assert {row.reason for row in rows} == {Reason.TIMEOUT}
-    assert max(map(late_by, rows)) <= LATE
+    assert all(row.finished_at is not None and row.finished_at < row.settles_at for row in rows)
 
 
 def test_an_attempt_that_timed_out_is_followed_by_the_next(stage: Stage) -> None:

@@ -135,7 +135,8 @@ sys.stdin.read()
 
 def test_when_the_supervisor_dies_so_do_child_and_grandchild(processes: Stage) -> None:
     folder = processes.folder
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    paths = [os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     supervisor = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, f"sqlite:///{folder}/tasks.db", str(folder)],
         stdin=subprocess.PIPE, env=environment,

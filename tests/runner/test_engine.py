@@ -243,12 +243,13 @@ def test_what_waits_for_a_place_is_not_passed_by_what_comes_later(tmp_path: Path
         for _ in range(3):  # the engine has looked for work meanwhile
             await holding.await_(0.15)
         (tmp_path / "go").touch()
+        await holding
         for number in range(30):
             await (await registered.asubmit(number))
         await waiting
 
     stage.act(play, threads=1)
-    assert order.index(-1) < 10
+    assert order[:2] in ([-1, 0], [0, -1])
 
 
 def test_progress_told_without_pause_from_many_threads_disturbs_nobody(

@@ -16,6 +16,7 @@ from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_
 from settled.ledger import Ledger
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
+from settled.runner import context
 from settled.service import Service
 from settled.stores.urls import store_of
 from settled.task import Task
@@ -259,14 +260,18 @@ class Tasks:
 
     def start(self) -> None:
         """Run tasks in the background of a script; the first submit does this by itself."""
-        self._service.start()
+        if context.in_task_process:  # a script that is run again for one of its functions
+            self._service.ready()
+        else:
+            self._service.start()
 
     def stop(self) -> None:
         """Drain and close; a script does this by itself when it ends."""
         self._service.stop()
 
     def _running(self) -> None:
-        if self.embedded and self._service.engine is None and not self._service.closing:
+        runs_tasks = self.embedded and not context.in_task_process
+        if runs_tasks and self._service.engine is None and not self._service.closing:
             self._service.start()
         else:
             self._service.ready()

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from settled.runner import context
 from settled.runner.base import placed
 from settled.runner.context import Context
 from settled.runner.outcome import Outcome, completed, raised
@@ -31,6 +32,7 @@ def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
     with os.fdopen(job_fd, encoding="utf-8") as file:
         job = json.load(file)
     sys.path[:] = job["sys_path"]
+    context.in_task_process = True
     report = _Report(report_fd)
     outcome = _run(job, report)
     with contextlib.suppress(Exception):
@@ -45,7 +47,7 @@ def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
 
 
 def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
-    context = Context(
+    mine = Context(
         job["id"],
         job["attempt"],
         job["max_attempts"],
@@ -54,14 +56,14 @@ def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
     )
 
     def terminated(signum: int, frame: object) -> None:
-        context._cancel()
+        mine._cancel()
         raise SystemExit(128 + signum)
 
     try:
         signal.signal(signal.SIGTERM, terminated)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         call = _find(job)
-        args, kwargs = placed(job["args"], job["kwargs"], context, job["context_parameter"], job["context_position"])
+        args, kwargs = placed(job["args"], job["kwargs"], mine, job["context_parameter"], job["context_position"])
         if job["memory_limit"]:
             _limit_memory(job["memory_limit"])
         value = call(*args, **kwargs)
@@ -69,7 +71,7 @@ def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
             value = asyncio.run(_await(value))
         return completed(value, job["max_result_bytes"])
     except BaseException as error:
-        told = issubclass(type(error), SystemExit) and context.cancelled  # its class, for it may lie about itself
+        told = issubclass(type(error), SystemExit) and mine.cancelled  # its class, for it may lie about itself
         return None if told else raised(error)
 
 

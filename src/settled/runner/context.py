@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from settled.runner.text import shown
 
+in_task_process = False
+"""Whether this process runs one task function and ends with it: what it submits is for others to run."""
 MESSAGE_LIMIT = 500
 """Characters of a progress message that are kept."""
 

@@ -44,7 +44,7 @@ class Service:
         self._pid: int | None = None
         self._enlisted = False
         self._guard = threading.RLock()
-        self._background: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
+        self._background: _Background | None = None
 
     def ready(self) -> None:
         """Open the ledger in this process, once; sweep it and follow it from then on."""
@@ -123,15 +123,12 @@ class Service:
         with self._guard:
             if self.engine is not None or self._background is not None:
                 return
-            loop = asyncio.new_event_loop()
-            thread = threading.Thread(target=_run, args=(loop,), name="settled-loop", daemon=True)
-            thread.start()
-            self._background = loop, thread
+            background = self._background = _Background()
         try:
-            asyncio.run_coroutine_threadsafe(self.serve(), loop).result(timeout=START_SECONDS)
+            asyncio.run_coroutine_threadsafe(self.serve(), background.loop).result(timeout=START_SECONDS)
         except BaseException:
             self._background = None
-            _end_loop(loop, thread)
+            background.end()
             raise
         atexit.register(self.stop)
 
@@ -143,14 +140,13 @@ class Service:
         if background is None:
             self.let_go()
             return
-        loop, thread = background
-        ending = asyncio.run_coroutine_threadsafe(self.end(), loop)
+        ending = asyncio.run_coroutine_threadsafe(self.end(), background.loop)
         try:
             ending.result(timeout=self.drain_seconds + STOP_SECONDS)
         except FutureTimeout:  # a task holds the loop in a call that cannot be broken: its row is settled as lost
             self.let_go()
         finally:
-            _end_loop(loop, thread)
+            background.end()
             self.closing = False  # a script may begin again
 
     @contextmanager
@@ -186,18 +182,28 @@ class Service:
             thread.start()
 
 
-def _end_loop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(timeout=5)
-    if not thread.is_alive():
-        loop.close()
+class _Background:
+    """An event loop in a thread of its own, that goes on until it is ended, whatever the tasks on it do."""
 
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="settled-loop", daemon=True)
+        self._thread.start()
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    """Run a background loop until it is stopped; an exception meant for a task that held it does not end it."""
-    while True:
-        try:
-            loop.run_forever()
-            return
-        except Broken:
-            continue
+    def end(self) -> None:
+        """Stop the loop, and close it if nothing holds it."""
+        self._ended.set()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            self.loop.close()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self.loop.run_forever()  # a task function may stop it
+            except Broken:
+                pass  # it was meant for a task function that held the loop, and came too late
+            except BaseException as error:  # e.g. SystemExit in an asyncio task of a task function's own
+                log.warning("An asyncio task of a task function raised %r; the loop goes on", error)

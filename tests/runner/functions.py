@@ -398,6 +398,30 @@ async def astop_when_told(ctx: Context, folder: str) -> None:
         note_that_it_stopped(ctx, folder)
 
 
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+async def stop_the_loop() -> str:
+    _loop().stop()
+    return "stopped"
+
+
+async def cancel_everybody() -> str:
+    for task in asyncio.all_tasks():
+        task.cancel()
+    return "cancelled"
+
+
+async def exit_in_a_task_of_its_own() -> str:
+    async def leave() -> None:
+        raise SystemExit(4)
+
+    _loop().create_task(leave())
+    await asyncio.sleep(0.1)
+    return "stayed"
+
+
 class Holder:
     """A namespace."""
 

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -328,6 +329,30 @@ def test_a_script_whose_coroutine_holds_the_loop_is_broken_too(tmp_path: Path, h
     )
     assert hang.submit(how, str(tmp_path)).wait(30).reason is Reason.TIMEOUT
     assert give.submit("well").wait(30).result == "well"
+    tasks.stop()
+
+
+@pytest.mark.parametrize(
+    ("harm", "result"),
+    [
+        (functions.stop_the_loop, "stopped"),
+        (functions.cancel_everybody, "cancelled"),
+        (functions.exit_in_a_task_of_its_own, "stayed"),
+    ],
+)
+def test_a_function_that_harms_the_scripts_loop_harms_nobody_else(
+    tmp_path: Path, harm: Callable[[], Awaitable[str]], result: str
+) -> None:
+    stage = Stage(tmp_path, "coroutine")
+    tasks = stage.tasks(concurrency=1)
+    culprit = stage.register(tasks, harm)
+    give = stage.register(tasks, functions.give)
+    hang = stage.register(tasks, functions.ahang, timeout=0.5, kill_grace=0.1)
+    assert culprit.submit().wait(20).result == result
+    waiting = [give.submit(number) for number in range(3)]  # one has a place, the others have to be picked up
+    assert [task.wait(20).result for task in waiting] == [0, 1, 2]
+    assert hang.submit("await", str(tmp_path)).wait(20).reason is Reason.TIMEOUT
+    assert give.submit("well").wait(20).result == "well"
     tasks.stop()
 
 

@@ -244,7 +244,13 @@ class EmbeddedEngine:
                 self._backlog.discard(isolation)
             self._launch_all(rows)
 
+    def _look_on(self) -> None:
+        if self._looking.done():
+            self._looking = self._loop.create_task(self._look_for_work(), name="settled-engine")
+
     def _watch(self) -> float:
+        if self._accepting and self._looking.done():  # a task function has cancelled all that runs on its loop
+            self._on_loop(self._look_on)
         for attempt in list(self._attempts.values()):
             attempt.break_if_stuck(STUCK)
         return TICK / 2 if self._attempts else TICK  # well before the sweeper, which cannot say where it stuck

@@ -240,7 +240,7 @@ class Ledger:
         row = WorkerRow(worker, socket.gethostname(), os.getpid(), self._names, 0, 0, round(self.lease * 1000), None, 0)
         self.store.hold(worker)
         try:
-            self._writer.write_all("enlist", [row], SUBMIT_PATIENCE)
+            self._writer.write_all("enlist", [row], READ_PATIENCE)  # the heartbeat tries again
         except BaseException:
             self.store.release(worker)
             raise

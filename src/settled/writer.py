@@ -24,7 +24,7 @@ from typing import Any
 
 from settled.errors import LedgerFull, LedgerUnavailable, SettledError
 from settled.post import Post
-from settled.stores.base import Store
+from settled.stores.base import Change, Store
 
 VERBS = ("enlist", "insert", "settle", "progress", "beat", "lose", "dismiss", "retain", "prune", "claim")
 """The order within one commit: what frees a place comes before what asks for one."""
@@ -180,16 +180,9 @@ class Writer:
         groups: dict[str, list[Write]] = defaultdict(list)
         for write in batch:
             groups[write.verb].append(write)
-        done: list[tuple[Write, Any, BaseException | None]] = []
-        changes: list[tuple[str, list[Any], list[Any]]] = []
+        changes = [Change(verb, [write.payload for write in groups[verb]]) for verb in VERBS if verb in groups]
         try:
-            with self._store.transaction() as now:
-                for verb in VERBS:
-                    if verb in groups:
-                        payloads = [write.payload for write in groups[verb]]
-                        results = getattr(self._store, verb)(now, payloads)
-                        changes.append((verb, payloads, results))
-                        done += [(write, result, None) for write, result in zip(groups[verb], results, strict=True)]
+            now, results = self._store.write(changes)
         except LedgerUnavailable as error:
             self._keep(batch, error)
             return
@@ -202,9 +195,10 @@ class Writer:
             self._commit_together(batch[half:])
             return
         post = Post()
-        for change in changes:
-            self._committed(*change, now, post)
-        _resolve(done, post)
+        for (verb, rows), found in zip(changes, results, strict=True):
+            self._committed(verb, rows, found, now, post)
+        for (verb, _), found in zip(changes, results, strict=True):
+            _resolve([(write, result, None) for write, result in zip(groups[verb], found, strict=True)], post)
         post.send()
 
     def _keep(self, batch: list[Write], error: LedgerUnavailable) -> None:

@@ -13,7 +13,7 @@ from settled.clock import ManualClock
 from settled.ledger import Ledger
 from settled.records import Finding
 from settled.stores import disk_check, sqlite_check
-from settled.stores.base import Beat
+from settled.stores.base import Beat, Change
 from settled.stores.sqlite import SQL, SQLiteStore
 from tests.stores.making import new_task, success, worker_row
 
@@ -127,8 +127,7 @@ def test_a_task_that_waits_long_is_a_warning(ledger, clock):
         "1 waiting to be picked up, the oldest for 0.0 s.",
     )
     clock.advance(61)
-    with ledger.store.transaction() as now:
-        ledger.store.beat(now, [Beat(ledger.worker, 30_000)])
+    ledger.store.write([Change("beat", [Beat(ledger.worker, 30_000)])])
     assert of(doctor.check(ledger, clock=clock), "queue").level == "warning"
 
 
@@ -141,8 +140,7 @@ def test_running_tasks_whose_worker_has_no_row_are_a_warning(home, settled):
 
 
 def test_a_silent_worker_and_one_from_the_future_are_warnings(ledger, clock):
-    with ledger.store.transaction() as now:
-        ledger.store.enlist(now, [worker_row("silent")])
+    ledger.store.write([Change("enlist", [worker_row("silent")])])
     clock.advance(3)
     assert "over half of its lease" in of(doctor.check(ledger, clock=clock), "workers").message
     clock.advance(3)
@@ -179,8 +177,7 @@ def test_tasks_that_outlived_the_retention_are_a_warning(ledger, clock):
     assert of(doctor.check(ledger, clock=clock), "retention").level == "ok"
     clock.advance(3_601)
     assert of(doctor.check(ledger, clock=clock), "retention").level == "warning"
-    with ledger.store.transaction() as now:
-        ledger.store.retain(now, [30 * 86_400_000])
+    ledger.store.write([Change("retain", [30 * 86_400_000])])
     assert of(doctor.check(ledger, clock=clock), "retention").level == "ok"
 
 

@@ -6,9 +6,9 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from settled import writer as writing
 from settled.errors import LedgerFull, LedgerUnavailable, SettledError
 from settled.ledger import Ledger
 from settled.post import Post
-from settled.stores.base import RowRefused
+from settled.stores.base import Change, RowRefused, Written
 from settled.writer import FOREVER, Writer
 from tests.core.host import Host, started
 from tests.stores.making import failure, new_task, success
@@ -27,7 +27,7 @@ SOON = 10.0
 
 
 class Ward:
-    """A store of one verb that does as it is told."""
+    """A store that does as it is told, whatever the verb."""
 
     def __init__(self) -> None:
         self.commits: list[list[str]] = []
@@ -37,29 +37,19 @@ class Ward:
         self.entered = threading.Event()
         self.tries = 0
 
-    @contextmanager
-    def transaction(self) -> Iterator[int]:
+    def write(self, changes: Sequence[Change]) -> Written:
         self.tries += 1
         self.entered.set()
         self.gate.wait(timeout=SOON)
         if self.trouble is not None:
             raise self.trouble
-        self.commits.append([])
-        try:
-            yield 7
-        except BaseException:
-            self.commits.pop()
-            raise
-
-    def settle(self, now: int, payloads: list[str]) -> list[str]:
+        payloads = [payload for change in changes for payload in change.rows]
         if "bad" in payloads:
             raise RowRefused("bad")
         if "defect" in payloads:
             raise KeyError("defect")
-        self.commits[-1] += payloads
-        return [f"{payload} at {now}" for payload in payloads]
-
-    insert = claim = settle
+        self.commits.append(payloads)
+        return Written(7, [[f"{payload} at 7" for payload in change.rows] for change in changes])
 
 
 class Told:

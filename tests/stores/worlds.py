@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
 from settled.clock import ManualClock
-from settled.stores.base import Store
+from settled.stores.base import Change, Store
 from settled.stores.sqlite import SQLiteStore
 
 
@@ -67,6 +66,4 @@ WORLDS = {"sqlite": SQLiteWorld}
 
 def write(store: Store, verb: str, *rows: Any) -> list[Any]:
     """One transaction with one verb; its results."""
-    with store.transaction() as now:
-        results: Sequence[Any] = getattr(store, verb)(now, rows)
-    return list(results)
+    return store.write([Change(verb, rows)]).results[0]

@@ -1,16 +1,15 @@
-"""What a ledger needs of a database: a few verbs, each set-based, each fenced.
+"""What a ledger needs of a database: one door for writing, a few verbs that go through it, and some for reading.
 
-A verb that writes takes the transaction's instant ``now`` (milliseconds on the ledger's clock, read
-inside the transaction) and a sequence of rows, and returns one result for each row, in order. It
-must be called inside ``transaction()``. Verbs raise ``LedgerUnavailable`` when the database cannot
-be reached, locked or written, and ``RowRefused`` when one of the rows cannot be stored.
+``write`` takes changes, each a verb and its rows, and makes them in one transaction, in their order.
+A verb is set-based and fenced, and has one result for each row, in order (``Verbs``). Whatever is
+called raises ``LedgerUnavailable`` when the database cannot be reached, locked or written, and
+``RowRefused`` when one of the rows cannot be stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from settled.errors import SettledError
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
@@ -83,28 +82,23 @@ class Backlog(NamedTuple):
     due_at: int
 
 
-class Store(Protocol):
-    """One database, for one process; reads may come from any thread, writes from one at a time."""
+class Change(NamedTuple):
+    """A verb (a name in ``Verbs``), and the rows that it is for."""
 
-    def exists(self) -> bool:
-        """Whether there is a ledger to open; never makes one."""
+    verb: str
+    rows: Sequence[Any]
 
-    def open(self) -> None:
-        """Connect, migrate and anchor the clock; raise ``BadLedgerUrl``, ``LedgerTooNew`` or ``LedgerUnavailable``."""
 
-    def close(self) -> None:
-        """Drop every connection and lock; harmless when repeated."""
+class Written(NamedTuple):
+    """The instant of a transaction on the ledger's clock, and for each change the results of its rows."""
 
-    def now(self) -> int:
-        """The ledger's instant, outside of a transaction, for what is only shown."""
+    now: int
+    results: list[list[Any]]
 
-    def version(self) -> int:
-        """A number that changes when any other process has committed."""
 
-    def transaction(self) -> AbstractContextManager[int]:
-        """One transaction for writing; yields the ledger's instant, commits at the end, durable when it returns."""
+class Verbs(Protocol):
+    """What each verb of ``write`` does with its rows, at the transaction's instant ``now`` (milliseconds)."""
 
-    # Verbs that write, inside a transaction.
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
         """Insert tasks; the flag is False where an idempotency key named an existing one, which is returned."""
 
@@ -134,6 +128,28 @@ class Store(Protocol):
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""
+
+
+class Store(Protocol):
+    """One database, for one process; reads may come from any thread, writes from one at a time."""
+
+    def exists(self) -> bool:
+        """Whether there is a ledger to open; never makes one."""
+
+    def open(self) -> None:
+        """Connect, migrate and anchor the clock; raise ``BadLedgerUrl``, ``LedgerTooNew`` or ``LedgerUnavailable``."""
+
+    def close(self) -> None:
+        """Drop every connection and lock; harmless when repeated."""
+
+    def now(self) -> int:
+        """The ledger's instant, outside of a transaction, for what is only shown."""
+
+    def version(self) -> int:
+        """A number that changes when any other process has committed."""
+
+    def write(self, changes: Sequence[Change]) -> Written:
+        """Make all of the changes in one transaction, durable when this returns; or none, and raise."""
 
     # Verbs that read.
     def read(self, ids: Sequence[str]) -> list[Snapshot]:

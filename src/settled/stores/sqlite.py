@@ -23,7 +23,19 @@ from settled.ids import new_id, new_ids
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
 from settled.stores import queries, sqlite_check, sqlite_open, sqlite_rows
-from settled.stores.base import EXPIRY_MARGIN_MS, Backlog, Beat, Claim, Loss, Progress, Prune, Pulse, RowRefused
+from settled.stores.base import (
+    EXPIRY_MARGIN_MS,
+    Backlog,
+    Beat,
+    Change,
+    Claim,
+    Loss,
+    Progress,
+    Prune,
+    Pulse,
+    RowRefused,
+    Written,
+)
 from settled.stores.liveness import LockFolder
 from settled.stores.sqlite_errors import translate
 
@@ -84,8 +96,13 @@ class SQLiteStore:
     def version(self) -> int:
         return int(self._query("PRAGMA data_version")[0][0])
 
+    def write(self, changes: Sequence[Change]) -> Written:
+        with self.transaction() as now:
+            return Written(now, [getattr(self, verb)(now, rows) for verb, rows in changes])
+
     @contextmanager
     def transaction(self) -> Iterator[int]:
+        """One transaction for writing; yields the ledger's instant, commits at the end, durable when it returns."""
         with translate(self.path):
             connection = self._connection()
             connection.execute("BEGIN IMMEDIATE")
@@ -102,7 +119,7 @@ class SQLiteStore:
                     connection.execute("ROLLBACK")
                 raise
 
-    # -- verbs that write
+    # -- verbs that write (base.Verbs), inside a transaction
 
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
         for worker in {row.worker for row in rows if row.worker is not None}:

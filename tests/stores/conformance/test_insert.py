@@ -10,7 +10,7 @@ from settled.ids import created_ms
 from settled.policy import Policy
 from settled.records import Snapshot
 from settled.states import Status
-from settled.stores.base import EXPIRY_MARGIN_MS, Loss, RowRefused, Store
+from settled.stores.base import EXPIRY_MARGIN_MS, Change, Loss, RowRefused, Store
 from tests.stores.making import WITHIN_MS, failure, new_task, success, worker_row
 from tests.stores.worlds import World, write
 
@@ -104,28 +104,16 @@ def test_a_row_that_cannot_be_stored_says_so_and_takes_its_transaction_back(stor
     assert store.counts() == {}
 
 
-def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    class Stop(Exception):
-        pass
-
-    def fail_half_way() -> None:
-        with store.transaction() as now:
-            store.insert(now, [new_task()])
-            raise Stop
-
-    with pytest.raises(Stop):
-        fail_half_way()
+def test_changes_that_go_together_are_made_together_or_not_at_all(store: Store) -> None:
+    write(store, "enlist", worker_row("alive"))
+    changes = [Change("insert", [new_task(worker="alive")]), Change("retain", [None])]
+    with pytest.raises(RowRefused):
+        store.write(changes)
     assert store.counts() == {}
-    write(store, "insert", new_task())
-    assert store.counts() == {("pending", None): 1}
-
-
-def test_a_task_is_seen_by_others_only_after_the_commit(world: World, store: Store) -> None:
-    other = world.open()
-    with store.transaction() as now:
-        row = store.insert(now, [new_task()])[0][0]
-        assert other.read([row.id]) == []
-    assert other.read([row.id]) == [row]
+    now, results = store.write([Change("insert", [new_task(), new_task()]), Change("retain", [5_000])])
+    assert [len(found) for found in results] == [2, 1]
+    assert {row.created_at for row, _ in results[0]} == {now}
+    assert (store.counts(), store.pulse().retention_ms) == ({("pending", None): 2}, 5_000)
 
 
 def test_any_text_can_be_an_argument_and_comes_back_as_it_was(store: Store) -> None:

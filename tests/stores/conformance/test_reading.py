@@ -153,8 +153,8 @@ def test_a_closed_store_says_so_and_can_be_opened_again(store: Store, pending: M
     store.close()
     with pytest.raises(LedgerUnavailable, match="closed"):
         store.read([row.id])
-    with pytest.raises(LedgerUnavailable, match="closed"), store.transaction():
-        pass
+    with pytest.raises(LedgerUnavailable, match="closed"):
+        write(store, "insert", new_task())
     store.open()
     assert store.read([row.id]) == [row]
 

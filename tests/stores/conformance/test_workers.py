@@ -70,11 +70,10 @@ def test_a_lost_worker_is_given_no_work(store: Store, pending: Make, dismissed: 
     waiting = pending()
     write(store, "enlist", worker_row("alive"), worker_row("frozen"))
     write(store, "lose", Loss("frozen", gone=True))
-    with store.transaction() as now:
-        if dismissed:
-            assert store.dismiss(now, ["frozen"]) == [True]
-        assert store.claim(now, [Claim("frozen", '["work"]', 10)]) == [[]]
-        (born, created), (living, _) = store.insert(now, [new_task(worker="frozen"), new_task(worker="alive")])
+    if dismissed:
+        assert write(store, "dismiss", "frozen") == [True]
+    assert write(store, "claim", Claim("frozen", '["work"]', 10)) == [[]]
+    (born, created), (living, _) = write(store, "insert", new_task(worker="frozen"), new_task(worker="alive"))
     assert created
     assert (born.status, born.worker, born.attempt) == (Status.PENDING, None, 0)
     assert living.status is Status.RUNNING

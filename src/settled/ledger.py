@@ -22,6 +22,7 @@ from settled import verdicts
 from settled.bell import Bell
 from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, SettledError, TaskNotFound, TaskPruned
 from settled.ids import created_ms, new_id
+from settled.journal import Journal
 from settled.policy import reserve_ms
 from settled.post import Post
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
@@ -55,7 +56,8 @@ class Ledger:
         """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
         self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
-        self._writer = Writer(store, self._committed, self._failed)
+        self._journal = Journal(store.journal)
+        self._writer = Writer(store, self._journal, self._committed, self._failed)
         self._names: str | None = None
         self._away_until = 0.0
 
@@ -204,6 +206,7 @@ class Ledger:
         ``thoroughly`` looks through all running rows also when no worker was lost just now.
         """
         self._writer.end_stalled_waits()
+        self._journal.adopt(self._write_adopted)  # before their worker is declared lost
         lost = self._lose_the_dead()
         rows = self.store.overdue(SWEEP_LIMIT)
         if lost or thoroughly:
@@ -306,6 +309,14 @@ class Ledger:
             return False
         foreign = row.status is Status.RUNNING and row.worker is not None and row.worker != self.worker
         return row.overdue or (foreign and self.store.gone(str(row.worker)))
+
+    def _write_adopted(self, found: Sequence[Verdict]) -> None:
+        try:
+            self._writer.write_all("settle", found, READ_PATIENCE)
+        except LedgerUnavailable:
+            raise  # it is away still: another time
+        except SettledError as error:
+            log.warning("An outcome that a dead process left in its journal cannot be stored: %s", error)
 
     def _write_expiry(self, rows: Sequence[Snapshot]) -> int:
         if not rows:

@@ -5,7 +5,8 @@ way makes up the next. A write is resolved only after its commit. When a commit 
 
 * a row that cannot be stored is found by taking the batch apart, and fails alone;
 * while the database is away, a write is kept and tried again for as long as its patience lasts:
-  seconds for a submit, whose caller gets a clear error; until the process ends for a verdict.
+  seconds for a submit, whose caller gets a clear error; until the process ends for a verdict, which
+  the journal hands over to the next process if this one dies first.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from settled.errors import LedgerFull, LedgerUnavailable, SettledError
+from settled.journal import Journal
 from settled.post import Post
 from settled.stores.base import Change, Store
 
@@ -59,8 +61,9 @@ class Write:
 class Writer:
     """Group commit over one store."""
 
-    def __init__(self, store: Store, committed: Committed, failed: Failed) -> None:
+    def __init__(self, store: Store, journal: Journal, committed: Committed, failed: Failed) -> None:
         self._store = store
+        self._journal = journal
         self._committed = committed
         self._failed = failed
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
@@ -147,6 +150,8 @@ class Writer:
             open_for_more = self._take(batch, wait=not batch) and open_for_more
             if batch:
                 self._commit(batch)
+            if not self._kept:
+                self._journal.forget()
             if self._kept and (not open_for_more and time.monotonic() >= self._stop_at):
                 closing = LedgerUnavailable("The process ended before the ledger could be written.")
                 self._give_up(self._kept, closing)
@@ -208,6 +213,7 @@ class Writer:
         for write in batch:
             patient = write.give_up_at == FOREVER or (write.give_up_at > now and not full)
             (self._kept if patient else hopeless).append(write)
+        self._journal.keep([w.payload for w in self._kept if w.verb == "settle" and w.give_up_at == FOREVER])
         self._give_up(hopeless, error)
         if self._kept:
             self._pause.wait(RETRY_PAUSE)

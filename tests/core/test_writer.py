@@ -66,6 +66,24 @@ class Told:
         self.failed.append((verb, payload))
 
 
+class Notebook:
+    """A journal that shows what is in it."""
+
+    def __init__(self) -> None:
+        self.pages: list[str] = []
+
+    def keep(self, verdicts: Sequence[str]) -> None:
+        self.pages = list(verdicts)
+
+    def forget(self) -> None:
+        self.pages = []
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    return Notebook()
+
+
 @pytest.fixture
 def ward() -> Ward:
     return Ward()
@@ -77,9 +95,9 @@ def told() -> Told:
 
 
 @pytest.fixture
-def writer(ward: Ward, told: Told, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+def writer(ward: Ward, told: Told, notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     monkeypatch.setattr(writing, "RETRY_PAUSE", 0.005)
-    made = Writer(ward, told.commit, told.fail)  # type: ignore[arg-type]
+    made = Writer(ward, notebook, told.commit, told.fail)  # type: ignore[arg-type]
     yield made
     ward.trouble = None
     ward.gate.set()
@@ -150,14 +168,19 @@ def test_an_impatient_write_fails_while_the_database_is_away(writer: Writer, war
     assert ward.commits == [["b"]]
 
 
-def test_a_patient_write_is_kept_until_the_database_is_back(writer: Writer, ward: Ward) -> None:
+def test_a_patient_write_is_kept_until_the_database_is_back(writer: Writer, ward: Ward, notebook: Notebook) -> None:
     ward.trouble = LedgerUnavailable("away")
     kept = put(writer, "verdict", patience=FOREVER)
+    patient = put(writer, "read", patience=SOON)
     with pytest.raises(LedgerUnavailable):
         put(writer, "a", patience=0.0).result(timeout=SOON)
     assert not kept.done()
+    assert notebook.pages == ["verdict"]  # what is given up, or will be, is not for the next process to write
     ward.trouble = None
     assert kept.result(timeout=SOON) == "verdict at 7"
+    patient.result(timeout=SOON)
+    writer.close(SOON)
+    assert notebook.pages == []
 
 
 def test_on_a_full_disk_a_submit_fails_at_once_and_a_verdict_is_kept(writer: Writer, ward: Ward) -> None:
@@ -273,7 +296,7 @@ def test_a_write_after_closing_is_written_still(writer: Writer, ward: Ward) -> N
 
 def test_writes_that_race_with_closing_are_all_answered(ward: Ward, told: Told) -> None:
     for _ in range(30):
-        writer = Writer(ward, told.commit, told.fail)  # type: ignore[arg-type]
+        writer = Writer(ward, Notebook(), told.commit, told.fail)  # type: ignore[arg-type]
         put(writer, "first").result(timeout=SOON)
         futures: list[Future[Any]] = []
 

@@ -9,6 +9,7 @@ called raises ``LedgerUnavailable`` when the database cannot be reached, locked 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from settled.errors import SettledError
@@ -132,6 +133,9 @@ class Verbs(Protocol):
 
 class Store(Protocol):
     """One database, for one process; reads may come from any thread, writes from one at a time."""
+
+    journal: Path
+    """The folder of this machine for verdicts that cannot be written while the database is away."""
 
     def exists(self) -> bool:
         """Whether there is a ledger to open; never makes one."""

@@ -54,7 +54,8 @@ class SQLiteStore:
     def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
         self.path = Path(path).absolute()
         self.clock = clock or SystemClock()
-        self._locks = LockFolder(self.path.with_name(self.path.name + ".workers"))
+        self.journal = self.path.with_name(self.path.name + ".workers")
+        self._locks = LockFolder(self.journal)
         self._presence = f"open-{os.urandom(8).hex()}"
         self._writer: sqlite3.Connection | None = None
         self._local = threading.local()

@@ -1,37 +1,24 @@
-"""Watches every row through a connection of its own during a test, and notes what must never be seen."""
+"""Watches every row with eyes of its own during a test, and notes what must never be seen."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import threading
 import time
-from pathlib import Path
-from typing import Any
 
 from settled.states import MOVES, Status
+from tests.crash.eyes import Eyes, Row, Unseen
 
-Row = dict[str, Any]
 FIXED = ("name", "arguments", "created_at", "settles_at", "max_attempts", "timeout_ms")
 TICK = 0.05
 _STEPS = {(str(before), str(after)) for before, after in MOVES} | {(str(same), str(same)) for same in Status}
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A reader that is no part of settled: it sees, and settles nothing."""
-    connection = sqlite3.connect(
-        f"file:{path}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
-    )
-    connection.row_factory = sqlite3.Row
-    return connection
-
-
 class Witness:
     """Looks at all rows many times a second."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, eyes: Eyes) -> None:
         self.violations: list[str] = []
-        self._path = path
+        self._eyes = eyes
         self._seen: dict[str, Row] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="witness", daemon=True)
@@ -44,21 +31,18 @@ class Witness:
         assert not self.violations, "\n".join(self.violations)
 
     def _watch(self) -> None:
-        while not self._path.exists() and not self._stop.wait(TICK):
-            pass
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self._path)) as connection:
-            pause = TICK
-            while not self._stop.wait(pause):
-                begun = time.monotonic()
-                self._look(connection)
-                pause = max(TICK, 5 * (time.monotonic() - begun))  # thousands of rows must not keep the machine busy
-            self._look(connection)
+        pause = TICK
+        while not self._stop.wait(pause):
+            begun = time.monotonic()
+            self._look()
+            pause = max(TICK, 5 * (time.monotonic() - begun))  # thousands of rows must not keep the machine busy
+        self._look()
 
-    def _look(self, connection: sqlite3.Connection) -> None:
+    def _look(self) -> None:
         try:
-            rows = [dict(row) for row in connection.execute("SELECT * FROM task_results")]
-        except sqlite3.Error:
-            return  # being made, or taken away by the test
+            rows = self._eyes.table("task_results")
+        except Unseen:
+            return
         for row in rows:
             before = self._seen.get(row["id"])
             if before is not None and before != row:

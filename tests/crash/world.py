@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 from settled import Ledger, Snapshot, Status
 from settled.stores.urls import store_of
 from tests.crash import functions
+from tests.crash.eyes import Eyes, Row, SQLiteEyes
 from tests.crash.processes import Host, Process, until
-from tests.crash.witness import Row, Witness, connect
+from tests.crash.witness import Witness
 
 KILLED = 2.0
 """Seconds from a kill to ``failed``, as the issue asks."""
@@ -46,13 +47,14 @@ class World:
         self.folder = folder
         self.path = (ledger_folder or folder) / "tasks.db"
         self.url = f"sqlite:///{self.path}"
+        self.eyes: Eyes = SQLiteEyes(self.path)
         self.options = options
         self.record = record
         self._deleted = False
         self._evidence = folder / "executions"
         self._processes: list[Process] = []
         self._strangers: list[int] = []
-        self._witness = Witness(self.path)
+        self._witness = Witness(self.eyes)
 
     # -- processes
 
@@ -156,19 +158,14 @@ class World:
 
     def rows(self) -> dict[str, Row]:
         """Every row as it is on the disk; looking so settles nothing."""
-        with contextlib.closing(connect(self.path)) as connection:
-            return {row["id"]: dict(row) for row in connection.execute("SELECT * FROM task_results")}
+        return {row["id"]: row for row in self.eyes.table("task_results")}
 
     def row(self, task_id: str) -> Row:
-        with contextlib.closing(connect(self.path)) as connection:
-            return dict(connection.execute("SELECT * FROM task_results WHERE id = ?", (task_id,)).fetchone())
+        return self.eyes.row(task_id)
 
     def count(self, status: str) -> int:
         """How many tasks have this status."""
-        with contextlib.closing(connect(self.path)) as connection:
-            return int(
-                connection.execute("SELECT count(*) FROM task_results WHERE status = ?", (status,)).fetchone()[0]
-            )
+        return sum(row["status"] == status for row in self.eyes.table("task_results"))
 
     def written(self, task_id: str, within: float, status: str | None = None) -> Row:
         """Wait, without settling anything, until the row has settled (or has this status)."""
@@ -192,8 +189,7 @@ class World:
 
     def workers(self) -> dict[str, Row]:
         """The rows of all workers, by id."""
-        with contextlib.closing(connect(self.path)) as connection:
-            return {row["id"]: dict(row) for row in connection.execute("SELECT * FROM task_workers")}
+        return {row["id"]: row for row in self.eyes.table("task_workers")}
 
     def now(self) -> int:
         """The ledger's clock, in milliseconds."""

@@ -173,9 +173,17 @@ class Tasks:
         """Settle an open task as failed / cancelled; raise ``NotAllowed`` if it has settled already."""
         return self.ledger.cancel(task_id)
 
+    async def acancel(self, task_id: str) -> Snapshot:
+        """The same, on an event loop."""
+        return await asyncio.to_thread(self.cancel, task_id)
+
     def retry(self, task_id: str) -> Task:
         """Submit a settled task's call again as a new task; the same new one, however often it is asked."""
         return self.submit_new(self.ledger.again(self.get(task_id)))
+
+    async def aretry(self, task_id: str) -> Task:
+        """The same, on an event loop."""
+        return await asyncio.to_thread(self.retry, task_id)
 
     # -- the safe runner, for code that is not a registered function
 
@@ -209,6 +217,10 @@ class Tasks:
             owner,
         )
         return Task(self.ledger, self.ledger.add(new)[0])
+
+    async def acreate(self, name: str, **options: Any) -> Task:
+        """The same, on an event loop."""
+        return await asyncio.to_thread(self.create, name, **options)
 
     def settling(self, task: Task | str) -> guard.Settling:
         """``with`` or ``async with``: run the block as the task's attempt, so that the task settles with it."""

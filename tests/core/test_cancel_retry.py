@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from settled import Task, Tasks
 from settled.errors import KeyConflict, NotAllowed, TaskNotFound
 from settled.ids import new_id
 from settled.ledger import Ledger
@@ -165,3 +168,18 @@ def test_a_key_that_is_used_for_another_call_is_a_conflict_and_nothing_is_submit
     with pytest.raises(KeyConflict, match=rf"'k' was used for task {first.id} with other arguments\. Nothing"):
         ledger.add(new_task(key="k", arguments='{"args":[2],"kwargs":{}}'))
     assert ledger.counts()["pending"] == 1
+
+
+def test_a_hand_on_an_event_loop_does_the_same(tmp_path: Path) -> None:
+    tasks = Tasks(f"sqlite:///{tmp_path / 'tasks.db'}", embedded=False)
+
+    async def hands() -> tuple[Snapshot, Task, Task]:
+        made = await tasks.acreate("by hand", timeout=5, key="once")
+        cancelled = await tasks.acancel(made.id)
+        return cancelled, await tasks.aretry(made.id), await tasks.aretry(made.id)
+
+    cancelled, again, same = asyncio.run(hands())
+    tasks.stop()
+    assert (cancelled.reason, cancelled.timeout_ms, cancelled.key) == (Reason.CANCELLED, 5_000, "once")
+    assert again.id == same.id != cancelled.id
+    assert again.snapshot.retry_of == cancelled.id

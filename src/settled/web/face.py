@@ -99,12 +99,12 @@ class Face:
     async def _cancel(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
         _not_across_sites(scope)
         row = await self._find(scope, receive, task_id)
-        return wire.changed(await asyncio.to_thread(self.tasks.cancel, row.id), public=self.public)
+        return wire.changed(await self.tasks.acancel(row.id), public=self.public)
 
     async def _retry(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
         _not_across_sites(scope)
         row = await self._find(scope, receive, task_id)
-        task = await asyncio.to_thread(self.tasks.retry, row.id)
+        task = await self.tasks.aretry(row.id)
         above = full_path(scope).rpartition("/")[0].rpartition("/")[0]
         return wire.changed(task.snapshot, public=self.public, location=quote(f"{above}/{task.id}"))
 

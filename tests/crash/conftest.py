@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.crash.world import World
+from tests.crash.world import FileWorld
 
 HERE = Path(__file__).parent
 MEASURED = "settled after a fault"
 
-Worlds = Callable[..., World]
+Worlds = Callable[..., FileWorld]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,10 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def worlds(tmp_path: Path, record_property: Callable[[str, Any], None]) -> Iterator[Worlds]:
     """Makes a world; keywords are options of ``Tasks`` for all its processes."""
-    made: list[World] = []
+    made: list[FileWorld] = []
 
-    def make(**options: Any) -> World:
-        made.append(World(tmp_path, lambda *measured: record_property(MEASURED, measured), **options))
+    def make(**options: Any) -> FileWorld:
+        made.append(FileWorld(tmp_path, lambda *measured: record_property(MEASURED, measured), **options))
         return made[-1]
 
     yield make
@@ -37,7 +37,7 @@ def worlds(tmp_path: Path, record_property: Callable[[str, Any], None]) -> Itera
 
 
 @pytest.fixture
-def world(worlds: Worlds) -> World:
+def world(worlds: Worlds) -> FileWorld:
     """A world with a lease of 30 s, as by default."""
     return worlds(drain=1.0)
 

@@ -97,8 +97,10 @@ class Process:
 class Host(Process):
     """A ``host.py``, ready when made."""
 
-    def __init__(self, environment: dict[str, str], log: Path, *, wait: bool = True) -> None:
-        super().__init__([sys.executable, "-m", "tests.crash.host"], environment, log)
+    def __init__(
+        self, environment: dict[str, str], log: Path, *, wait: bool = True, prefix: Sequence[str] = ()
+    ) -> None:
+        super().__init__([*prefix, sys.executable, "-m", "tests.crash.host"], environment, log)
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._closing = False
         self._listener = threading.Thread(target=self._listen, daemon=True)

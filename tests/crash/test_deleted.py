@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.crash.processes import until
-from tests.crash.world import World
+from tests.crash.world import FileWorld
 
 FILES = ["", "-wal", "-shm"]
 ANSWERS = 2.0
@@ -31,7 +31,7 @@ def move(path: Path, to: Path) -> None:
 
 @pytest.mark.parametrize("everything", [True, False])
 @pytest.mark.parametrize("embedded", [True, False])
-def test_a_submit_says_that_the_file_is_gone(world: World, everything: bool, embedded: bool) -> None:
+def test_a_submit_says_that_the_file_is_gone(world: FileWorld, everything: bool, embedded: bool) -> None:
     process = world.worker(embedded=embedded)
     world.before_deletion()
     delete(world.path, everything=everything)
@@ -47,7 +47,7 @@ def test_a_submit_says_that_the_file_is_gone(world: World, everything: bool, emb
 
 @pytest.mark.parametrize("everything", [True, False])
 def test_a_task_that_ends_after_the_file_is_gone_is_answered_as_failed_by_its_bound(
-    world: World, everything: bool
+    world: FileWorld, everything: bool
 ) -> None:
     worker, web = world.worker(lease=1), world.submitter(lease=1)
     task = worker.submit("held", world.gate(), timeout=1, start_timeout=0.5)
@@ -73,7 +73,7 @@ def answered(answer: dict[str, Any]) -> dict[str, Any] | None:
     return answer if answer.get("settled") else None
 
 
-def test_a_file_that_is_put_back_gets_the_outcome(world: World) -> None:
+def test_a_file_that_is_put_back_gets_the_outcome(world: FileWorld) -> None:
     worker = world.worker()
     task = worker.submit("held", world.gate())
     world.executing(task)
@@ -94,7 +94,7 @@ def test_a_file_that_is_put_back_gets_the_outcome(world: World) -> None:
 
 
 def test_a_process_that_starts_after_the_file_is_gone_begins_an_empty_ledger_and_the_others_follow(
-    world: World,
+    world: FileWorld,
 ) -> None:
     worker = world.worker(lease=1.5)
     lost = worker.submit("held", world.gate())
@@ -119,7 +119,7 @@ def test_a_process_that_starts_after_the_file_is_gone_begins_an_empty_ledger_and
     until(runs_what_it_submits, 5, "the old process has enlisted anew, and runs tasks itself")
 
 
-def test_after_half_a_deletion_a_start_says_what_to_do_and_works_once_the_others_have_ended(world: World) -> None:
+def test_after_half_a_deletion_a_start_says_what_to_do_and_works_once_the_others_have_ended(world: FileWorld) -> None:
     """``rm tasks.db`` alone leaves the log of those who have it open; a new database beside it would be damaged."""
     worker = world.worker()
     world.before_deletion()

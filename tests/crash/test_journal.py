@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.crash.processes import until
 from tests.crash.test_locked import UNLOCKED
-from tests.crash.world import HELD, World
+from tests.crash.world import HELD, FileWorld
 
 
-def test_what_a_killed_process_could_not_write_is_written_by_the_next_one_of_its_machine(world: World) -> None:
+def test_what_a_killed_process_could_not_write_is_written_by_the_next_one_of_its_machine(world: FileWorld) -> None:
     worker = world.worker()
     tasks = [worker.submit(name, world.gate()) for name in HELD]
     for task in tasks:

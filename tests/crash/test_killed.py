@@ -10,11 +10,11 @@ import pytest
 
 from tests.crash.conftest import Worlds
 from tests.crash.processes import Host, until
-from tests.crash.world import HELD, KILLED, World, gone
+from tests.crash.world import HELD, KILLED, FileWorld, gone
 
 
 @pytest.mark.parametrize("name", HELD)
-def test_the_task_of_a_killed_worker_fails_as_worker_lost_within_two_seconds(world: World, name: str) -> None:
+def test_the_task_of_a_killed_worker_fails_as_worker_lost_within_two_seconds(world: FileWorld, name: str) -> None:
     worker, other = world.worker(), world.worker()
     task = worker.submit(name, world.gate())
     world.executing(task)
@@ -30,7 +30,7 @@ def test_the_task_of_a_killed_worker_fails_as_worker_lost_within_two_seconds(wor
     assert other.alive
 
 
-def test_a_process_that_only_answers_notices_a_killed_worker_too(world: World) -> None:
+def test_a_process_that_only_answers_notices_a_killed_worker_too(world: FileWorld) -> None:
     worker, web = world.worker(), world.submitter()
     task = web.submit("held", world.gate())
     world.executing(task)
@@ -44,7 +44,7 @@ def test_a_process_that_only_answers_notices_a_killed_worker_too(world: World) -
     assert row["reason"] == "worker_lost"
 
 
-def test_a_backup_made_inside_a_worker_does_not_make_it_look_dead(world: World) -> None:
+def test_a_backup_made_inside_a_worker_does_not_make_it_look_dead(world: FileWorld) -> None:
     """A POSIX lock would be dropped as soon as its process closes any other descriptor of the file."""
     worker, other = world.worker(), world.worker()
     task = worker.submit("copies_a_folder", str(world.path.parent), world.gate())
@@ -58,7 +58,7 @@ def test_a_backup_made_inside_a_worker_does_not_make_it_look_dead(world: World) 
     assert set(world.workers()) == {worker.worker, other.worker}
 
 
-def test_a_forked_child_that_outlives_its_worker_does_not_hide_the_death(world: World) -> None:
+def test_a_forked_child_that_outlives_its_worker_does_not_hide_the_death(world: FileWorld) -> None:
     worker, _ = world.worker(), world.worker()
     task = worker.submit("forks", world.gate(), str(world.folder / "pids"))
     world.executing(task)
@@ -86,7 +86,7 @@ def test_fifteen_hundred_tasks_of_a_killed_worker_fail_within_two_seconds(worlds
     assert {row["reason"] for row in world.rows().values()} == {"worker_lost"}
 
 
-def test_attempts_that_are_left_run_in_another_process_after_a_kill(world: World) -> None:
+def test_attempts_that_are_left_run_in_another_process_after_a_kill(world: FileWorld) -> None:
     worker, other = world.worker(), world.worker()
     task = worker.submit("held", world.gate(), attempts=2)
     world.executing(task)
@@ -101,7 +101,7 @@ def test_attempts_that_are_left_run_in_another_process_after_a_kill(world: World
     assert [execution.pid for execution in world.executions(task)] == [worker.pid, other.pid]
 
 
-def test_with_every_process_dead_the_first_poll_answers_failed(world: World) -> None:
+def test_with_every_process_dead_the_first_poll_answers_failed(world: FileWorld) -> None:
     server = world.worker()
     task = server.submit("held", world.gate())
     world.executing(task)
@@ -114,7 +114,7 @@ def test_with_every_process_dead_the_first_poll_answers_failed(world: World) -> 
     assert seen.as_of < seen.settles_at
 
 
-def test_a_reader_that_was_open_before_the_kill_answers_failed_too(world: World) -> None:
+def test_a_reader_that_was_open_before_the_kill_answers_failed_too(world: FileWorld) -> None:
     server = world.worker()
     task = server.submit("held", world.gate())
     assert world.ledger.get(task).status == "running"
@@ -127,7 +127,7 @@ def test_a_reader_that_was_open_before_the_kill_answers_failed_too(world: World)
     assert seen.reason == "worker_lost"
 
 
-def test_a_poison_task_is_executed_exactly_as_often_as_it_has_attempts(world: World) -> None:
+def test_a_poison_task_is_executed_exactly_as_often_as_it_has_attempts(world: FileWorld) -> None:
     task = world.submit("kills_its_worker", attempts=3)
     begun = time.monotonic()
     workers: list[Host] = []
@@ -145,7 +145,7 @@ def test_a_poison_task_is_executed_exactly_as_often_as_it_has_attempts(world: Wo
     assert [execution.attempt for execution in world.executions(task)] == [1, 2, 3]
 
 
-def test_a_poison_task_takes_no_other_task_with_it_that_has_attempts_left(world: World) -> None:
+def test_a_poison_task_takes_no_other_task_with_it_that_has_attempts_left(world: FileWorld) -> None:
     world.worker()
     held = world.submit("held", world.gate(), attempts=5)
     world.executing(held)
@@ -161,7 +161,7 @@ def test_a_poison_task_takes_no_other_task_with_it_that_has_attempts_left(world:
     assert world.written(held, 10)["status"] == "completed"
 
 
-def test_a_task_process_killed_from_outside_says_so_within_two_seconds(world: World) -> None:
+def test_a_task_process_killed_from_outside_says_so_within_two_seconds(world: FileWorld) -> None:
     worker = world.worker()
     task = worker.submit("held_in_process", world.gate())
     child = world.executing(task).pid
@@ -176,7 +176,7 @@ def test_a_task_process_killed_from_outside_says_so_within_two_seconds(world: Wo
     assert worker.submit("quick", 1)
 
 
-def test_a_killed_supervisor_leaves_no_child_or_grandchild(world: World) -> None:
+def test_a_killed_supervisor_leaves_no_child_or_grandchild(world: FileWorld) -> None:
     worker = world.worker()
     family = world.family(worker)
     (execution,) = world.executions()

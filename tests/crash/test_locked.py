@@ -10,7 +10,7 @@ import pytest
 from settled.ledger import SUBMIT_PATIENCE
 from tests.crash.conftest import Worlds
 from tests.crash.processes import Host, until
-from tests.crash.world import World
+from tests.crash.world import FileWorld
 
 PATIENT = SUBMIT_PATIENCE + 1.5
 """The patience, and one last try at the lock."""
@@ -45,7 +45,7 @@ def test_a_submit_says_within_its_patience_that_the_file_is_locked_and_leaves_no
     assert list(world.rows()) == [after]
 
 
-def test_a_submit_waits_for_a_short_lock(world: World) -> None:
+def test_a_submit_waits_for_a_short_lock(world: FileWorld) -> None:
     worker = world.worker()
     lock = world.script("locks")
     locked = time.monotonic()
@@ -57,7 +57,7 @@ def test_a_submit_waits_for_a_short_lock(world: World) -> None:
     assert world.written(next(iter(world.rows())), 2)["status"] == "completed"
 
 
-def test_a_task_that_ends_while_the_file_is_locked_is_written_when_the_lock_goes(world: World) -> None:
+def test_a_task_that_ends_while_the_file_is_locked_is_written_when_the_lock_goes(world: FileWorld) -> None:
     worker = world.worker()
     tasks = [worker.submit(name, world.gate()) for name in ("held", "held_in_thread", "held_in_process")]
     for task in tasks:
@@ -109,7 +109,7 @@ def test_a_hundred_pages_are_answered_at_the_bound_while_the_file_is_locked(worl
     assert answer["took"] < 4
 
 
-def test_a_poll_is_answered_while_the_file_is_locked(world: World) -> None:
+def test_a_poll_is_answered_while_the_file_is_locked(world: FileWorld) -> None:
     worker = world.worker()
     running = worker.submit("held", world.gate())
     done = worker.submit("quick", 1)
@@ -161,7 +161,7 @@ def test_nobody_is_lost_for_a_lock_that_lasts_longer_than_a_lease(worlds: Worlds
     assert set(world.workers()) == {worker.worker for worker in workers}
 
 
-def test_a_server_that_starts_while_the_file_is_locked_comes_up(world: World) -> None:
+def test_a_server_that_starts_while_the_file_is_locked_comes_up(world: FileWorld) -> None:
     task = world.submit("quick", 1)
     lock = world.script("locks")
     locked = time.monotonic()
@@ -173,7 +173,7 @@ def test_a_server_that_starts_while_the_file_is_locked_comes_up(world: World) ->
     assert world.written(task, 3)["status"] == "completed"
 
 
-def test_a_reader_opens_while_the_file_is_locked(world: World) -> None:
+def test_a_reader_opens_while_the_file_is_locked(world: FileWorld) -> None:
     worker = world.worker()
     task = worker.submit("quick", 1)
     world.written(task, 2)

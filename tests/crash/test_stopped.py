@@ -8,7 +8,7 @@ import time
 from settled import Status
 from tests.crash.conftest import Worlds
 from tests.crash.processes import Host, until
-from tests.crash.world import World
+from tests.crash.world import FileWorld
 
 LEASE = 1.5
 NOTICED = LEASE + 1.0
@@ -57,7 +57,7 @@ def test_a_worker_that_thaws_enlists_anew_and_goes_on_to_work(worlds: Worlds) ->
     assert other.alive
 
 
-def lost(world: World, worker: Host) -> None:
+def lost(world: FileWorld, worker: Host) -> None:
     """Wait until a frozen worker has been declared lost."""
     until(lambda: world.workers().get(worker.worker, {"lost_at": 1})["lost_at"], NOTICED, "the frozen worker is lost")
 

@@ -42,15 +42,15 @@ class World:
     """Everything of one test; ``close`` ends the processes, and then checks what must hold after any fault."""
 
     def __init__(
-        self, folder: Path, record: Callable[[str, str, float], None], ledger_folder: Path | None = None, **options: Any
+        self, folder: Path, record: Callable[[str, str, float], None], url: str, eyes: Eyes, **options: Any
     ) -> None:
         self.folder = folder
-        self.path = (ledger_folder or folder) / "tasks.db"
-        self.url = f"sqlite:///{self.path}"
-        self.eyes: Eyes = SQLiteEyes(self.path)
+        self.url = url
+        self.eyes = eyes
         self.options = options
         self.record = record
-        self._deleted = False
+        self.gone = False
+        """Whether the test has taken the ledger itself away: then there is nothing to look at in the end."""
         self._evidence = folder / "executions"
         self._processes: list[Process] = []
         self._strangers: list[int] = []
@@ -59,26 +59,17 @@ class World:
     # -- processes
 
     def worker(
-        self, *, wait: bool = True, without: str = "", environment: dict[str, str] | None = None, **options: Any
-    ) -> Host:
-        """Start a process that runs tasks."""
-        host = Host(
-            self.environment(without, **options) | (environment or {}),
-            self._log(),
-            wait=wait,
-        )
+        self, *, wait: bool = True, without: str = "", environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (), **options: Any,
+    ) -> Host:  # fmt: skip
+        """Start a process that runs tasks; ``prefix`` is what its command begins with, as on another machine."""
+        host = Host(self.environment(without, **options) | (environment or {}), self._log(), wait=wait, prefix=prefix)
         self._processes.append(host)
         return host
 
     def submitter(self, **options: Any) -> Host:
         """Start a process that only submits and answers, as a web process beside workers does."""
         return self.worker(embedded=False, **options)
-
-    def script(self, name: str, *arguments: str) -> Process:
-        """Start a script of this folder beside the app; return when it has said its first line."""
-        process = self.start([sys.executable, "-m", f"tests.crash.{name}", str(self.path), *arguments], {})
-        process.heard(within=10)
-        return process
 
     def start(self, command: Sequence[str], environment: dict[str, str], pass_fds: Sequence[int] = ()) -> Process:
         """Start any command, to be ended with the test."""
@@ -89,9 +80,9 @@ class World:
     def _log(self) -> Path:
         return self.folder / f"process-{len(self._processes) + 1}.log"
 
-    def environment(self, without: str = "", **options: Any) -> dict[str, str]:
+    def environment(self, without: str = "", url: str = "", **options: Any) -> dict[str, str]:
         return {
-            functions.LEDGER: self.url,
+            functions.LEDGER: url or self.url,
             functions.EVIDENCE: str(self._evidence),
             functions.OPTIONS: json.dumps(self.options | options),
             functions.WITHOUT: without,
@@ -134,11 +125,6 @@ class World:
         """Let those who wait at a gate go on; return the instant."""
         (self.folder / name).touch()
         return time.monotonic()
-
-    def before_deletion(self) -> None:
-        """Close the witness, which has the file open too; after the deletion there is nothing to compare."""
-        self._deleted = True
-        self._witness.finish()
 
     # -- looking
 
@@ -220,7 +206,7 @@ class World:
         for log in sorted(self.folder.glob("*.log")):
             print(f"--- {log.name}\n{log.read_text('utf-8', 'replace')[-4000:]}")
         try:
-            if not self._deleted and self.path.exists():
+            if not self.gone:
                 self._verify()
         finally:
             self._witness.finish()
@@ -248,6 +234,31 @@ class World:
         for (task_id, attempt), times in Counter((e.id, e.attempt) for e in self.executions()).items():
             assert times == 1, f"attempt {attempt} of {task_id} was executed {times} times"
             assert attempt <= after[task_id]["attempt"] <= after[task_id]["max_attempts"]
+
+
+class FileWorld(World):
+    """A world whose ledger is a SQLite file."""
+
+    def __init__(
+        self, folder: Path, record: Callable[[str, str, float], None], ledger_folder: Path | None = None, **options: Any
+    ) -> None:
+        self.path = (ledger_folder or folder) / "tasks.db"
+        super().__init__(folder, record, f"sqlite:///{self.path}", SQLiteEyes(self.path), **options)
+
+    def script(self, name: str, *arguments: str) -> Process:
+        """Start a script of this folder beside the app; return when it has said its first line."""
+        process = self.start([sys.executable, "-m", f"tests.crash.{name}", str(self.path), *arguments], {})
+        process.heard(within=10)
+        return process
+
+    def before_deletion(self) -> None:
+        """End the witness, which looks at the file too."""
+        self.gone = True
+        self._witness.finish()
+
+    def close(self) -> None:
+        self.gone = self.gone or not self.path.exists()
+        super().close()
 
 
 def gone(pid: int) -> bool:

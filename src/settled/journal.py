@@ -24,9 +24,8 @@ log = logging.getLogger("settled")
 class Journal:
     """The verdicts that this process keeps in a folder, and those that dead ones have left there."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._locks = LockFolder(folder)
+    def __init__(self, folder: Callable[[], Path]) -> None:
+        self._folder_of = folder  # known once the ledger has been opened
         self._name = f"journal-{os.getpid()}-{os.urandom(8).hex()}"
         self._kept: set[tuple[str, int]] = set()
         self._failed = False
@@ -39,14 +38,15 @@ class Journal:
         new = [verdict for verdict in verdicts if (verdict.id, verdict.attempt) not in self._kept]
         if not new:
             return
+        folder = self._folder_of()
         try:
             if not self._kept:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._locks.hold(self._name)
-            _append(self._path(self._name), "".join(f"{_line(verdict)}\n" for verdict in new).encode())
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                LockFolder(folder).hold(self._name)
+            _append(folder / f"{self._name}.jsonl", "".join(f"{_line(verdict)}\n" for verdict in new).encode())
         except OSError as error:
             if not self._failed:
-                log.warning("Outcomes are kept in memory only, the journal in %s fails: %s", self._folder, error)
+                log.warning("Outcomes are kept in memory only, the journal in %s fails: %s", folder, error)
             self._failed = True
         else:
             self._failed = False
@@ -56,27 +56,27 @@ class Journal:
         """Drop what this process kept: the ledger has it."""
         if self._kept:
             self._kept.clear()
-            self._path(self._name).unlink(missing_ok=True)
-            self._locks.release(self._name)
+            folder = self._folder_of()
+            (folder / f"{self._name}.jsonl").unlink(missing_ok=True)
+            LockFolder(folder).release(self._name)
 
     def adopt(self, write: Callable[[Sequence[Verdict]], object]) -> None:
         """Hand over what dead processes left, a file at a time, which is deleted when ``write`` has returned.
 
         It stays when that raises, which goes on to the caller.
         """
-        for path in sorted(self._folder.glob("journal-*.jsonl")):
+        folder = self._folder_of()
+        locks = LockFolder(folder)
+        for path in sorted(folder.glob("journal-*.jsonl")):
             try:
-                self._locks.hold(path.stem)
+                locks.hold(path.stem)
             except OSError:
                 continue  # its process lives, or another one adopts it just now
             try:
                 write(_read(path))
                 path.unlink(missing_ok=True)
             finally:
-                self._locks.release(path.stem)
-
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.jsonl"
+                locks.release(path.stem)
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from settled.errors import LedgerUnavailable
 from settled.journal import Journal
 from settled.records import Verdict
 from settled.states import Reason, Status
+from settled.stores.liveness import LockFolder
 from tests.core.host import Host, started
 from tests.stores.making import failure, put_back, success
 
@@ -21,7 +22,7 @@ import os, sys, pathlib
 from settled.journal import Journal
 from settled.records import Verdict
 from settled.states import Reason, Status
-journal = Journal(pathlib.Path(sys.argv[1]))
+journal = Journal(lambda: pathlib.Path(sys.argv[1]))
 for task in sys.argv[2:]:
     journal.keep([Verdict(task, 1, Status.COMPLETED, '"late"')])
 os._exit(9)
@@ -36,7 +37,7 @@ def dead_process(folder: Path, *tasks: str) -> None:
 
 def adopted(folder: Path) -> list[Verdict]:
     found: list[Verdict] = []
-    Journal(folder).adopt(found.extend)
+    Journal(lambda: folder).adopt(found.extend)
     return found
 
 
@@ -54,14 +55,14 @@ def test_every_kind_of_verdict_comes_back_as_it_was(host: Host, tmp_path: Path) 
         failure(row._replace(id="2"), Reason.TIMEOUT, "line\nline", error_type="E", traceback="T\n"),
         put_back(row._replace(id="3"), 5, 7),
     ]
-    journal = Journal(tmp_path / "new" / "folder")
+    journal = Journal(lambda: tmp_path / "new" / "folder")
     journal.keep([verdict._replace(row=row) for verdict in verdicts])
-    journal._locks.release(journal._name)  # as the kernel does when its process dies
+    LockFolder(tmp_path / "new" / "folder").release(journal._name)  # as the kernel does when its process dies
     assert adopted(tmp_path / "new" / "folder") == verdicts
 
 
 def test_what_a_living_process_keeps_is_left_to_it(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(lambda: tmp_path)
     journal.keep([Verdict("a", 1, Status.COMPLETED, "1")])
     assert adopted(tmp_path) == []
     journal.forget()
@@ -69,7 +70,7 @@ def test_what_a_living_process_keeps_is_left_to_it(tmp_path: Path) -> None:
 
 
 def test_a_verdict_is_kept_once_however_often_its_write_fails(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(lambda: tmp_path)
     for _ in range(3):
         journal.keep([Verdict("a", 1, Status.COMPLETED, "1"), Verdict("a", 2, Status.COMPLETED, "1")])
     (file,) = tmp_path.glob("*.jsonl")
@@ -83,7 +84,7 @@ def test_what_cannot_be_written_yet_stays_for_another_time(tmp_path: Path) -> No
         raise LedgerUnavailable("away")
 
     with pytest.raises(LedgerUnavailable):
-        Journal(tmp_path).adopt(away)
+        Journal(lambda: tmp_path).adopt(away)
     assert [verdict.id for verdict in adopted(tmp_path)] == ["a"]
 
 
@@ -98,7 +99,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nobody(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
-    journal = Journal(tmp_path / "file" / "folder")
+    journal = Journal(lambda: tmp_path / "file" / "folder")
     for task in "ab":
         journal.keep([Verdict(task, 1, Status.COMPLETED, "1")])
     journal.forget()
@@ -110,7 +111,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nobody(
 def test_the_ledger_takes_a_dead_process_at_its_word_before_it_calls_it_lost(host: Host) -> None:
     worker, web = host.ledger(worker=True), host.ledger()
     row = started(worker)
-    dead_process(web.store.journal, row.id)
+    dead_process(web.store.journal(), row.id)
     host.dead.add(str(worker.worker))
     found = web.get(row.id)
     assert (found.status, found.result) == (Status.COMPLETED, "late")
@@ -121,8 +122,8 @@ def test_a_verdict_from_a_journal_is_fenced_like_every_late_one(host: Host) -> N
     row = started(worker)
     host.until(row.settles_at, row.as_of)
     assert web.get(row.id).reason is Reason.TIMEOUT
-    dead_process(web.store.journal, row.id)
+    dead_process(web.store.journal(), row.id)
     web.expire()
     assert web.get(row.id).reason is Reason.TIMEOUT
     assert web.counts()["refused"] == 1
-    assert not list(web.store.journal.glob("*.jsonl"))
+    assert not list(web.store.journal().glob("*.jsonl"))

@@ -8,7 +8,7 @@ called raises ``LedgerUnavailable`` when the database cannot be reached, locked 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -134,8 +134,8 @@ class Verbs(Protocol):
 class Store(Protocol):
     """One database, for one process; reads may come from any thread, writes from one at a time."""
 
-    journal: Path
-    """The folder of this machine for verdicts that cannot be written while the database is away."""
+    inline: bool
+    """Whether a read takes microseconds, so that an event loop may wait for it."""
 
     def exists(self) -> bool:
         """Whether there is a ledger to open; never makes one."""
@@ -146,11 +146,14 @@ class Store(Protocol):
     def close(self) -> None:
         """Drop every connection and lock; harmless when repeated."""
 
+    def journal(self) -> Path:
+        """This machine's folder for verdicts that cannot be written while the database is away; once it was opened."""
+
     def now(self) -> int:
         """The ledger's instant, outside of a transaction, for what is only shown."""
 
     def version(self) -> int:
-        """A number that changes when any other process has committed."""
+        """A number that changes when any other process has committed; it may change for nothing."""
 
     def write(self, changes: Sequence[Change]) -> Written:
         """Make all of the changes in one transaction, durable when this returns; or none, and raise."""
@@ -158,6 +161,9 @@ class Store(Protocol):
     # Verbs that read.
     def read(self, ids: Sequence[str]) -> list[Snapshot]:
         """The tasks with these ids, those that exist."""
+
+    def quiet(self) -> bool:
+        """Whether nothing that was begun before can still be committed: what is read from now on stays true."""
 
     def overdue(self, limit: int) -> list[Snapshot]:
         """Open tasks past their deadline."""
@@ -211,4 +217,7 @@ class Store(Protocol):
         """Drop it, and what it left on disk; also for another worker that is known to be dead."""
 
     def gone(self, worker: str) -> bool:
-        """Whether that worker's process is certainly dead; False when it cannot be told."""
+        """Whether that worker's process is certainly dead; False when it cannot be told. Never waits."""
+
+    def listen(self, hint: Callable[[], None]) -> None:
+        """Call back, from any thread, when another process may have written; a hint that may be lost, or be for nothing."""

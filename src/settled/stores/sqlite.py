@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
@@ -37,6 +37,7 @@ from settled.stores.base import (
     Written,
 )
 from settled.stores.liveness import LockFolder
+from settled.stores.rows import born, snapshot_of
 from settled.stores.sqlite_errors import translate
 
 SQL = queries.load("sqlite")
@@ -51,11 +52,13 @@ MOST_ROWS = 512
 class SQLiteStore:
     """One SQLite file as a ledger's store; see ``base.Store`` for what each verb promises."""
 
+    inline = True
+
     def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
         self.path = Path(path).absolute()
         self.clock = clock or SystemClock()
-        self.journal = self.path.with_name(self.path.name + ".workers")
-        self._locks = LockFolder(self.journal)
+        self._folder = self.path.with_name(self.path.name + ".workers")
+        self._locks = LockFolder(self._folder)
         self._presence = f"open-{os.urandom(8).hex()}"
         self._writer: sqlite3.Connection | None = None
         self._local = threading.local()
@@ -90,6 +93,9 @@ class SQLiteStore:
         if writer is not None:
             writer.close()
         self._locks.release(self._presence)
+
+    def journal(self) -> Path:
+        return self._folder
 
     def now(self) -> int:
         return self.clock.steady_ms() + self._offset
@@ -127,7 +133,7 @@ class SQLiteStore:
             if worker not in self._alive and not self._is_enlisted(worker):  # frozen, given up on, thawed
                 rows = [row._replace(worker=None) if row.worker == worker else row for row in rows]
         ids = new_ids(now, len(rows))
-        made = [(sqlite_rows.born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
+        made = [(born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
         self._many("insert_tasks", [sqlite_rows.of_new(row) for row, _ in made if row.key is None])
         return [(row, True) if row.key is None else self._insert_keyed(row) for row, _ in made]
 
@@ -183,7 +189,7 @@ class SQLiteStore:
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
         return [
             [
-                sqlite_rows.snapshot_of(found, now)
+                snapshot_of(found, now)
                 for found in self._cursor()
                 .execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS})
                 .fetchall()
@@ -226,6 +232,9 @@ class SQLiteStore:
         if len(ids) == 1:
             return self._tasks("read_task", (ids[0],))
         return self._tasks("read_tasks", (json.dumps(list(ids)),))
+
+    def quiet(self) -> bool:
+        return True  # the bounds of a transaction are looked at just before it commits
 
     def overdue(self, limit: int) -> list[Snapshot]:
         return self._tasks("overdue", (self.now(), limit))
@@ -291,6 +300,9 @@ class SQLiteStore:
     def gone(self, worker: str) -> bool:
         return self._locks.gone(worker)
 
+    def listen(self, hint: Callable[[], None]) -> None:
+        pass  # to look whether the file has changed costs nothing
+
     # -- the inside
 
     def _connection(self) -> sqlite3.Connection:
@@ -347,7 +359,7 @@ class SQLiteStore:
     def _tasks(self, name: str, values: Any) -> list[Snapshot]:
         rows = self._query(SQL[name], values)
         now = self.now()
-        return [sqlite_rows.snapshot_of(row, now) for row in rows]
+        return [snapshot_of(row, now) for row in rows]
 
     def _many(
         self,
@@ -387,7 +399,7 @@ class SQLiteStore:
         found = self._cursor().execute(SQL["read_key"], values).fetchone()
         if found is None:
             raise RowRefused("The idempotency key is taken, but its task cannot be read.")
-        return sqlite_rows.snapshot_of(found, snapshot.as_of), False
+        return snapshot_of(found, snapshot.as_of), False
 
 
 class _Reader:

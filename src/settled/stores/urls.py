@@ -11,14 +11,31 @@ from settled.stores.sqlite import SQLiteStore
 
 
 def store_of(url: str) -> Store:
-    """Return the store of a URL, not yet opened: ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``."""
+    """Return the store of a URL, not yet opened: ``sqlite:///relative.db``, ``sqlite:////absolute/path.db``
+    or ``postgresql://user@host/database?schema=app_tasks``."""
     scheme, separator, rest = str(url).partition("://")
+    if scheme == "postgresql" and separator:
+        return _postgres(str(url))
     if scheme == "sqlite" and separator and rest.startswith("/") and rest != "/" and ":memory:" not in rest:
         return SQLiteStore(checked(Path(rest[1:]).expanduser()))
     raise BadLedgerUrl(
-        f"{url!r} names no ledger. Use sqlite:///tasks.db (a file in the working directory) or "
-        "sqlite:////var/lib/app/tasks.db (an absolute path, four slashes). A database in memory cannot keep a promise."
+        f"{url!r} names no ledger. Use sqlite:///tasks.db (a file in the working directory), "
+        "sqlite:////var/lib/app/tasks.db (an absolute path, four slashes) or postgresql://user@host/database. "
+        "A database in memory cannot keep a promise."
     )
+
+
+def _postgres(url: str) -> Store:
+    try:
+        from settled.stores.postgres import PostgresStore  # its driver is an extra
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] != "psycopg":
+            raise
+        raise BadLedgerUrl(
+            f"A ledger on PostgreSQL needs psycopg, which cannot be imported ({error}). "
+            "Get it with: pip install 'settled[postgres]'"
+        ) from error
+    return PostgresStore(url)
 
 
 def checked(path: Path) -> Path:

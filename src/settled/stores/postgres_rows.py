@@ -1,0 +1,104 @@
+"""The values that the statements of PostgreSQL take: each column of a batch as the text of one array.
+
+Of the ways to pass a thousand rows with psycopg this is the fastest by far: a JSON document costs twice
+as much processor time on this side, and lists that psycopg turns into arrays ten times as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from settled.records import NewTask, Verdict
+
+Values = dict[str, Any]
+
+
+def numbers(values: Iterable[float | None]) -> str:
+    """The text of an array of numbers."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def truths(values: Iterable[bool]) -> str:
+    """The text of an array of booleans."""
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
+
+
+def texts(values: Iterable[str | None]) -> str:
+    """The text of an array of texts, whatever they hold; a NUL or a lone surrogate is refused when it is sent."""
+    return "{" + ",".join([_quoted(value) for value in values]) + "}"
+
+
+def _quoted(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    if "\\" in value:
+        value = value.replace("\\", "\\\\")
+    if '"' in value:
+        value = value.replace('"', '\\"')
+    return f'"{value}"'
+
+
+def of_new(rows: Sequence[NewTask], ids: Sequence[str], margin_ms: int) -> Values:
+    """The values of ``insert``."""
+    return {
+        "id": texts(ids),
+        "name": texts(row.name for row in rows),
+        "arguments": texts(row.arguments for row in rows),
+        "key": texts(row.key for row in rows),
+        "owner": texts(row.owner for row in rows),
+        "start": numbers(row.start_timeout_ms for row in rows),
+        "timeout": numbers(row.timeout_ms for row in rows),
+        "lease": numbers(row.lease_ms for row in rows),
+        "backoff": numbers(row.backoff_ms for row in rows),
+        "attempts": numbers(row.max_attempts for row in rows),
+        "reserve": numbers(row.reserve_ms for row in rows),
+        "retry_of": texts(row.retry_of for row in rows),
+        "worker": texts(row.worker for row in rows),
+        "margin": margin_ms,
+    }
+
+
+def of_keys(rows: Sequence[NewTask], ids: Sequence[str]) -> Values:
+    """The values of ``inserted``."""
+    return {
+        "id": texts(ids),
+        "name": texts(row.name for row in rows),
+        "key": texts(row.key for row in rows),
+        "owner": texts(row.owner for row in rows),
+    }
+
+
+def of_success(rows: Sequence[tuple[int, Verdict]]) -> Values:
+    """The values of ``complete``, for numbered verdicts."""
+    return {**_fence(rows), "result": texts(v.result_data for _, v in rows)}
+
+
+def of_failure(rows: Sequence[tuple[int, Verdict]]) -> Values:
+    """The values of ``fail``."""
+    return {**_fence(rows), **_error(rows), "reason": texts(None if v.reason is None else v.reason for _, v in rows)}
+
+
+def of_return(rows: Sequence[tuple[int, Verdict]]) -> Values:
+    """The values of ``put_back``."""
+    due = {"due": numbers(v.due_at for _, v in rows), "deadline": numbers(v.deadline_at for _, v in rows)}
+    return {**_fence(rows), **_error(rows), **due}
+
+
+def _fence(rows: Sequence[tuple[int, Verdict]]) -> Values:
+    return {
+        "id": texts(v.id for _, v in rows),
+        "attempt": numbers(v.attempt for _, v in rows),
+        "seen": texts(v.seen for _, v in rows),
+        "number": numbers(number for number, _ in rows),
+        "count": len(rows),
+    }
+
+
+def _error(rows: Sequence[tuple[int, Verdict]]) -> Values:
+    return {
+        "message": texts(v.error_message for _, v in rows),
+        "type": texts(v.error_type for _, v in rows),
+        "traceback": texts(v.traceback for _, v in rows),
+        "expiry": truths(v.expiry for _, v in rows),
+    }

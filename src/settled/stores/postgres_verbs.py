@@ -1,0 +1,193 @@
+"""What each verb of ``write`` is in SQL: the statements that it sends, and what their answers mean.
+
+All statements of a transaction are sent at once, so none may depend on the answer to another: what
+decides, decides in SQL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from settled.ids import new_id
+from settled.records import NewTask, Snapshot, Verdict, WorkerRow
+from settled.states import Status
+from settled.stores import postgres_rows
+from settled.stores.base import EXPIRY_MARGIN_MS, Beat, Claim, Loss, Progress, Prune, RowRefused
+from settled.stores.postgres_rows import Values, numbers, texts, truths
+from settled.stores.rows import born, snapshot_of
+
+Rows = list[tuple[Any, ...]]
+Answer = Callable[[int, Sequence[Rows]], list[Any]]
+"""From the transaction's instant and the rows that each statement answered with to the verb's results."""
+
+
+class Plan(NamedTuple):
+    """One verb with its rows: statements by name, each with its values, and how to read their answers."""
+
+    statements: list[tuple[str, Values]]
+    answer: Answer
+
+
+def insert(rows: Sequence[NewTask], ids: Sequence[str], known: set[str]) -> Plan:
+    """Insert tasks under these ids; those ``known`` were sent before and may be there already."""
+    statements = [("insert", postgres_rows.of_new(rows, ids, EXPIRY_MARGIN_MS))]
+    look = [(row, id_) for row, id_ in zip(rows, ids, strict=True) if row.key is not None or id_ in known]
+    if look:
+        statements.append(("inserted", postgres_rows.of_keys([row for row, _ in look], [id_ for _, id_ in look])))
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[tuple[Snapshot, bool]]:
+        lost = answers[0][0][1]
+        dead = frozenset(json.loads(lost)) if lost else frozenset()
+        found = {row[0]: snapshot_of(row[1:-1], row[-1]) for row in answers[1]} if look else {}
+        made = []
+        for row, id_ in zip(rows, ids, strict=True):
+            if row.key is None and id_ not in known:
+                made.append((born(row._replace(worker=None) if row.worker in dead else row, id_, now), True))
+            elif id_ in found:
+                made.append((found[id_], found[id_].id == id_))
+            else:
+                raise RowRefused("The idempotency key is taken, but its task cannot be read.")
+        return made
+
+    return Plan(statements, answer)
+
+
+def settle(rows: Sequence[Verdict]) -> Plan:
+    """Write verdicts; two on one attempt go into statements of their own, one after the other."""
+    statements: list[tuple[str, Values]] = []
+    written: list[list[tuple[int, Verdict]]] = []
+    left = list(enumerate(rows))
+    while left:
+        first: dict[tuple[str, int], int] = {}
+        for number, v in left:
+            first.setdefault((v.id, v.attempt), number)
+        together = sorted((pair for pair in left if first[pair[1].id, pair[1].attempt] == pair[0]), key=_by_id)
+        for status, name, values in _WAYS:
+            some = [pair for pair in together if pair[1].status is status]
+            if some:
+                statements.append((name, values(some)))
+                written.append(some)
+        left = [pair for pair in left if first[pair[1].id, pair[1].attempt] != pair[0]]
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[bool]:
+        won = [True] * len(rows)
+        for some, answered in zip(written, answers, strict=True):
+            winners = answered[0][1]
+            if winners is not None:  # not all of them
+                for number, _ in some:
+                    won[number] = False
+                for number in json.loads(winners):
+                    won[number] = True
+        return won
+
+    return Plan(statements, answer)
+
+
+def claim(rows: Sequence[Claim]) -> Plan:
+    """Take due tasks, for each asking worker in turn."""
+    statements = []
+    for row in rows:
+        values = {"worker": row.worker, "names": texts(json.loads(row.names)), "margin": EXPIRY_MARGIN_MS}
+        if row.id is None:
+            statements.append(("claim", {**values, "limit": row.limit}))
+        else:
+            statements.append(("claim_one", {**values, "id": row.id}))
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[list[Snapshot]]:
+        return [[snapshot_of(row[1:-1], row[-1]) for row in answered if row[1] is not None] for answered in answers]
+
+    return Plan(statements, answer)
+
+
+def progress(rows: Sequence[Progress]) -> Plan:
+    """Record progress; of several steps of one attempt the last."""
+    last = {(row.id, row.attempt): row for row in rows}
+    values = {
+        "id": texts(row.id for row in last.values()),
+        "attempt": numbers(row.attempt for row in last.values()),
+        "fraction": numbers(row.fraction for row in last.values()),
+        "message": texts(row.message for row in last.values()),
+    }
+    return _same("progress", values, [True] * len(rows))
+
+
+def enlist(rows: Sequence[WorkerRow]) -> Plan:
+    """Add workers."""
+    values = {
+        "id": texts(row.id for row in rows),
+        "host": texts(row.host for row in rows),
+        "pid": numbers(row.pid for row in rows),
+        "names": texts(row.names for row in rows),
+        "lease": numbers(row.lease_ms for row in rows),
+    }
+    return _same("enlist", values, [True] * len(rows))
+
+
+def beat(rows: Sequence[Beat]) -> Plan:
+    """Renew leases."""
+    ids = [row.worker for row in rows]
+    return _named("beat", {"id": texts(sorted(ids)), "lease": max(row.lease_ms for row in rows)}, ids)
+
+
+def lose(rows: Sequence[Loss]) -> Plan:
+    """Declare workers lost."""
+    return _named(
+        "lose",
+        {"id": texts(row.worker for row in rows), "gone": truths(row.gone for row in rows)},
+        [row.worker for row in rows],
+    )
+
+
+def dismiss(rows: Sequence[str]) -> Plan:
+    """Delete workers' rows."""
+    return _named("dismiss", {"id": texts(rows)}, rows)
+
+
+def retain(rows: Sequence[int]) -> Plan:
+    """Remember the retention."""
+    return _same("retain", {"age": rows[-1]}, [True] * len(rows))
+
+
+def prune(rows: Sequence[Prune], now: int) -> Plan:
+    """Delete old settled tasks."""
+    statements = [
+        ("prune", {"before": new_id(now - row.age_ms), "age": row.age_ms, "limit": row.limit}) for row in rows
+    ]
+    return Plan(statements, lambda now, answers: [answered[0][1] for answered in answers])
+
+
+def bounds_of(rows: Sequence[Verdict], now: int) -> list[int]:
+    """The bounds of successes that a transaction must not outlast: all near ones, and the next after them."""
+    all_ = {v.row.settles_at for v in rows if v.status is Status.COMPLETED and v.row is not None}
+    near = [bound for bound in all_ if abs(bound - now) < NEAR_MS]
+    later = [bound for bound in all_ if bound - now >= NEAR_MS]
+    return [*near, min(later)] if later else near
+
+
+NEAR_MS = 60_000
+_WAYS: tuple[tuple[Status, str, Callable[[Sequence[tuple[int, Verdict]]], Values]], ...] = (
+    (Status.COMPLETED, "complete", postgres_rows.of_success),
+    (Status.FAILED, "fail", postgres_rows.of_failure),
+    (Status.PENDING, "put_back", postgres_rows.of_return),
+)
+
+
+def _by_id(pair: tuple[int, Verdict]) -> str:
+    return pair[1].id
+
+
+def _same(name: str, values: Values, results: list[bool]) -> Plan:
+    """A statement whose answer is known."""
+    return Plan([(name, values)], lambda now, answers: results)
+
+
+def _named(name: str, values: Values, ids: Sequence[str]) -> Plan:
+    """A statement that answers with the ids that it changed."""
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[bool]:
+        changed = set(json.loads(answers[0][0][1]))
+        return [id_ in changed for id_ in ids]
+
+    return Plan([(name, values)], answer)

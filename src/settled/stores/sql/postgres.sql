@@ -1,0 +1,321 @@
+-- Every statement of the PostgreSQL store, by name. {schema} is the ledger's; the columns of {task} are
+-- those of records.Snapshot, in order. A statement that writes many rows takes each column as one array,
+-- in the order of the primary key, so that two batches lock in the same order; it answers with one row,
+-- whose first column is the instant of its transaction.
+
+-- name: exists
+SELECT to_regclass(%(table)s) IS NOT NULL;
+
+-- name: identity
+SELECT id FROM {schema}.task_ledger;
+
+-- name: version
+SELECT version FROM {schema}.task_ledger;
+
+-- name: now
+SELECT {schema}.now_ms();
+
+-- name: insert
+-- A task is born with its bound; with a worker that may be given work it is born running, claimed in the
+-- same statement. Answers with those of the workers that may not.
+WITH v AS (
+    SELECT v.*, w.id AS alive
+    FROM unnest(%(id)s::text[], %(name)s::text[], %(arguments)s::text[], %(key)s::text[], %(owner)s::text[],
+                %(start)s::bigint[], %(timeout)s::bigint[], %(lease)s::bigint[], %(backoff)s::bigint[],
+                %(attempts)s::int[], %(reserve)s::bigint[], %(retry_of)s::text[], %(worker)s::text[])
+         v (id, name, arguments, key, owner, start, timeout, lease, backoff, attempts, reserve, retry_of, worker)
+    LEFT JOIN {schema}.task_workers w ON w.id = v.worker AND w.lost_at IS NULL),
+born AS (
+    INSERT INTO {schema}.task_results (
+        id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms, backoff_ms, created_at,
+        started_at, due_at, deadline_at, settles_at, worker, retry_of)
+    SELECT v.id, CASE WHEN alive IS NULL THEN 'pending' ELSE 'running' END, v.name, v.arguments, v.key, v.owner,
+        CASE WHEN alive IS NULL THEN 0 ELSE 1 END, v.attempts, v.timeout, v.lease, v.backoff, c.now,
+        CASE WHEN alive IS NULL THEN NULL ELSE c.now END, c.now,
+        CASE WHEN alive IS NULL THEN c.now + v.start
+             ELSE least(c.now + v.timeout + %(margin)s::bigint, c.now + v.start + v.reserve) END,
+        c.now + v.start + v.reserve, alive, v.retry_of
+    FROM v, (SELECT {schema}.began_ms() AS now) c
+    ON CONFLICT DO NOTHING)
+SELECT {schema}.began_ms(), (SELECT json_agg(DISTINCT worker)::text FROM v WHERE worker IS NOT NULL AND alive IS NULL);
+
+-- name: inserted
+-- What an insert has left: for each id its own row, else the one that has its idempotency key.
+SELECT asked_id, {task}, {schema}.began_ms()
+FROM unnest(%(id)s::text[], %(name)s::text[], %(key)s::text[], %(owner)s::text[]) v (asked, asked_name, asked_key, asked_owner),
+LATERAL (
+    SELECT v.asked AS asked_id, one.* FROM (
+        SELECT * FROM {schema}.task_results t WHERE t.id = v.asked
+        UNION ALL
+        SELECT * FROM {schema}.task_results t
+        WHERE t.name = v.asked_name AND t.key = v.asked_key AND coalesce(t.owner, '') = coalesce(v.asked_owner, '')
+    ) one LIMIT 1) found;
+
+-- name: complete
+-- The one door to a terminal status, for successes: fenced by id, attempt and the status that the verdict
+-- was formed on, and refused from the bound on, which is looked at once more when all are written.
+WITH v AS (
+    SELECT * FROM unnest(%(id)s::text[], %(attempt)s::int[], %(seen)s::text[], %(result)s::text[], %(number)s::int[])
+        v (id, attempt, seen, result, number)),
+won AS (
+    UPDATE {schema}.task_results t
+    SET status = 'completed', result_data = v.result::json, reason = NULL, error_message = NULL, error_type = NULL,
+        traceback = NULL, finished_at = {schema}.began_ms()
+    FROM v WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = v.seen AND t.settles_at > {schema}.now_ms()
+    RETURNING v.number, t.settles_at),
+counted AS (
+    UPDATE {schema}.task_ledger SET refused = refused + %(count)s::int - w.won
+    FROM (SELECT count(*) AS won FROM won) w WHERE w.won < %(count)s::int)
+SELECT {schema}.began_ms(), CASE WHEN count(*) < %(count)s::int THEN coalesce(json_agg(number)::text, '[]') END,
+       CASE WHEN min(settles_at) <= {schema}.now_ms()
+            THEN {schema}.in_time({schema}.began_ms(), '[' || min(settles_at) || ']') END
+FROM won;
+
+-- name: fail
+-- The same for failures. From the bound on only the verdict of expiry counts; that it came late is no late write.
+WITH v AS (
+    SELECT * FROM unnest(%(id)s::text[], %(attempt)s::int[], %(seen)s::text[], %(reason)s::text[], %(message)s::text[],
+                         %(type)s::text[], %(traceback)s::text[], %(expiry)s::bool[], %(number)s::int[])
+        v (id, attempt, seen, reason, message, type, traceback, expiry, number)),
+won AS (
+    UPDATE {schema}.task_results t
+    SET status = 'failed', result_data = NULL, reason = v.reason, error_message = v.message, error_type = v.type,
+        traceback = v.traceback, finished_at = {schema}.began_ms()
+    FROM v WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = v.seen
+        AND (t.settles_at > {schema}.now_ms() OR v.expiry)
+    RETURNING v.number, v.expiry),
+counted AS (
+    UPDATE {schema}.task_ledger SET refused = refused + w.late
+    FROM (SELECT (SELECT count(*) FROM v WHERE NOT expiry) - (SELECT count(*) FROM won WHERE NOT expiry) AS late) w
+    WHERE w.late > 0)
+SELECT {schema}.began_ms(), CASE WHEN count(*) < %(count)s::int THEN coalesce(json_agg(number)::text, '[]') END
+FROM won;
+
+-- name: put_back
+-- Another attempt: not before due_at, to be started by deadline_at; fenced in the same way.
+WITH v AS (
+    SELECT * FROM unnest(%(id)s::text[], %(attempt)s::int[], %(seen)s::text[], %(due)s::bigint[], %(deadline)s::bigint[],
+                         %(message)s::text[], %(type)s::text[], %(traceback)s::text[], %(expiry)s::bool[],
+                         %(number)s::int[])
+        v (id, attempt, seen, due, deadline, message, type, traceback, expiry, number)),
+won AS (
+    UPDATE {schema}.task_results t
+    SET status = 'pending', worker = NULL, due_at = v.due, deadline_at = v.deadline, previous_error = v.message,
+        error_type = v.type, traceback = v.traceback, progress = NULL, progress_message = NULL
+    FROM v WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = v.seen AND t.settles_at > {schema}.now_ms()
+    RETURNING v.number, v.expiry),
+counted AS (
+    UPDATE {schema}.task_ledger SET refused = refused + w.late
+    FROM (SELECT (SELECT count(*) FROM v WHERE NOT expiry) - (SELECT count(*) FROM won WHERE NOT expiry) AS late) w
+    WHERE w.late > 0)
+SELECT {schema}.began_ms(), CASE WHEN count(*) < %(count)s::int THEN coalesce(json_agg(number)::text, '[]') END
+FROM won;
+
+-- name: in_time
+-- Ends the transaction if a success in it has passed its bound since it began.
+SELECT {schema}.began_ms(), {schema}.in_time({schema}.began_ms(), %(bounds)s);
+
+-- name: claim
+-- The only gate to running: due, not overdue, of a name that the worker knows, and for a worker that is
+-- not lost: one that was frozen must enlist anew first. What another process is claiming is passed over.
+WITH picked AS (
+    SELECT id FROM {schema}.task_results
+    WHERE status = 'pending' AND due_at <= (SELECT {schema}.now_ms()) AND deadline_at > (SELECT {schema}.now_ms())
+      AND name = ANY (%(names)s::text[])
+      AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = %(worker)s::text AND w.lost_at IS NULL)
+    ORDER BY due_at, id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED),
+claimed AS (
+    UPDATE {schema}.task_results t
+    SET status = 'running', attempt = attempt + 1, started_at = {schema}.began_ms(), worker = %(worker)s::text,
+        error_type = NULL, traceback = NULL,
+        deadline_at = least({schema}.began_ms() + timeout_ms + %(margin)s::bigint, settles_at)
+    FROM picked WHERE t.id = picked.id
+    RETURNING t.*)
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN claimed ON true
+ORDER BY due_at, id;
+
+-- name: claim_one
+-- The same for one task that is asked for.
+WITH claimed AS (
+    UPDATE {schema}.task_results t
+    SET status = 'running', attempt = attempt + 1, started_at = {schema}.began_ms(), worker = %(worker)s::text,
+        error_type = NULL, traceback = NULL,
+        deadline_at = least({schema}.began_ms() + timeout_ms + %(margin)s::bigint, settles_at)
+    WHERE t.id = %(id)s::text AND status = 'pending' AND due_at <= {schema}.now_ms()
+      AND deadline_at > {schema}.now_ms() AND name = ANY (%(names)s::text[])
+      AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = %(worker)s::text AND w.lost_at IS NULL)
+    RETURNING t.*)
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN claimed ON true;
+
+-- name: progress
+WITH done AS (
+    UPDATE {schema}.task_results t SET progress = v.fraction, progress_message = v.message
+    FROM unnest(%(id)s::text[], %(attempt)s::int[], %(fraction)s::float8[], %(message)s::text[])
+        v (id, attempt, fraction, message)
+    WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = 'running')
+SELECT {schema}.began_ms();
+
+-- name: enlist
+WITH done AS (
+    INSERT INTO {schema}.task_workers (id, host, pid, names, started_at, heard_at, lease_ms)
+    SELECT id, host, pid, names, {schema}.began_ms(), {schema}.began_ms(), lease
+    FROM unnest(%(id)s::text[], %(host)s::text[], %(pid)s::int[], %(names)s::text[], %(lease)s::bigint[])
+        v (id, host, pid, names, lease)
+    ON CONFLICT (id) DO NOTHING)
+SELECT {schema}.began_ms();
+
+-- name: beat
+-- A worker that was declared lost is not heard any more: it must enlist anew. Any heartbeat proves that the
+-- ledger can be written; a gap longer than a lease starts a new period. A few a second are proof enough:
+-- the pulse is one row for all.
+WITH heard AS (
+    UPDATE {schema}.task_workers SET heard_at = greatest(heard_at, {schema}.began_ms())
+    WHERE id = ANY (%(id)s::text[]) AND lost_at IS NULL RETURNING id),
+pulse AS (
+    UPDATE {schema}.task_ledger SET
+        steady_since = CASE WHEN {schema}.began_ms() - pulse_at > %(lease)s::bigint
+                            THEN {schema}.began_ms() ELSE steady_since END,
+        pulse_at = {schema}.began_ms()
+    WHERE {schema}.began_ms() - pulse_at >= 200)
+SELECT {schema}.began_ms(), coalesce(json_agg(id)::text, '[]') FROM heard;
+
+-- name: lose
+WITH lost AS (
+    UPDATE {schema}.task_workers w SET lost_at = {schema}.began_ms()
+    FROM unnest(%(id)s::text[], %(gone)s::bool[]) v (id, gone)
+    WHERE w.id = v.id AND w.lost_at IS NULL AND (v.gone OR w.heard_at + w.lease_ms < {schema}.now_ms())
+    RETURNING w.id)
+SELECT {schema}.began_ms(), coalesce(json_agg(id)::text, '[]') FROM lost;
+
+-- name: dismiss
+-- A worker's row goes when the worker has gone and none of its attempts is open.
+WITH gone AS (
+    DELETE FROM {schema}.task_workers w
+    WHERE w.id = ANY (%(id)s::text[]) AND NOT EXISTS (
+        SELECT 1 FROM {schema}.task_results t
+        WHERE t.status IN ('pending', 'running') AND t.status = 'running' AND t.worker = w.id)
+    RETURNING w.id)
+SELECT {schema}.began_ms(), coalesce(json_agg(id)::text, '[]') FROM gone;
+
+-- name: retain
+WITH done AS (UPDATE {schema}.task_ledger SET retention_ms = %(age)s::bigint) SELECT {schema}.began_ms();
+
+-- name: prune
+-- By id, which carries the creation time; a task that settled late is kept for its full retention.
+-- One that was settled by hand does not say when.
+WITH gone AS (
+    DELETE FROM {schema}.task_results WHERE id IN (
+        SELECT id FROM {schema}.task_results
+        WHERE id < %(before)s::text AND status IN ('completed', 'failed')
+          AND coalesce(finished_at, settles_at) < {schema}.began_ms() - %(age)s::bigint
+        ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED)
+    RETURNING 1)
+SELECT {schema}.began_ms(), count(*) FROM gone;
+
+-- name: read_tasks
+-- A row is as of the instant at which the statement began, before anything was read: never later than what it says.
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]);
+
+-- name: quiet
+-- Whether no other transaction that has written tasks is under way, here, where all writing is done.
+SELECT NOT pg_is_in_recovery() AND NOT EXISTS (
+    SELECT 1 FROM pg_locks WHERE locktype = 'relation' AND relation = '{schema}.task_results'::regclass
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid());
+
+-- name: overdue
+-- Open rows past their deadline, soonest first; the partial index makes it one probe when there are none.
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE status IN ('pending', 'running') AND deadline_at <= {schema}.began_ms() ORDER BY deadline_at LIMIT %(limit)s::int;
+
+-- name: orphans
+-- Running rows whose worker is gone: declared lost, or without a row.
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results t
+WHERE status IN ('pending', 'running') AND status = 'running'
+  AND NOT EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = t.worker AND w.lost_at IS NULL)
+LIMIT %(limit)s::int;
+
+-- name: past_bound
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE status IN ('pending', 'running') AND settles_at <= {schema}.began_ms() LIMIT 100;
+
+-- name: next_deadline
+SELECT min(deadline_at), {schema}.began_ms() FROM {schema}.task_results WHERE status IN ('pending', 'running');
+
+-- name: next_due
+-- When the next pending task of these names may be claimed.
+SELECT min(due_at), {schema}.began_ms() FROM {schema}.task_results
+WHERE status = 'pending' AND name = ANY (%(names)s::text[]);
+
+-- name: not_running
+-- Which of these attempts are not running any more.
+SELECT v.id, v.attempt FROM unnest(%(id)s::text[], %(attempt)s::int[]) v (id, attempt)
+WHERE NOT EXISTS (
+    SELECT 1 FROM {schema}.task_results t WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = 'running');
+
+-- name: marks
+-- What a waiter could notice of these tasks.
+SELECT id, status, attempt, progress, progress_message FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]);
+
+-- name: list
+-- By id, which carries the creation time.
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE (%(status)s::text IS NULL OR status = %(status)s::text) AND (%(name)s::text IS NULL OR name = %(name)s::text)
+  AND (%(reason)s::text IS NULL OR reason = %(reason)s::text) AND (%(before)s::text IS NULL OR id < %(before)s::text)
+ORDER BY id DESC LIMIT %(limit)s::int;
+
+-- name: counts
+SELECT status, reason, count(*) FROM {schema}.task_results GROUP BY status, reason;
+
+-- name: backlog
+-- What is due and nobody has picked up, by name.
+SELECT name, count(*), min(due_at) FROM {schema}.task_results
+WHERE status = 'pending' AND due_at <= {schema}.began_ms() GROUP BY name;
+
+-- name: prunable
+-- What prune would delete, counted up to a limit.
+SELECT count(*) FROM (
+    SELECT 1 FROM {schema}.task_results
+    WHERE id < %(before)s::text AND status IN ('completed', 'failed')
+      AND coalesce(finished_at, settles_at) < {schema}.began_ms() - %(age)s::bigint LIMIT %(limit)s::int) found;
+
+-- name: read_workers
+SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at, {schema}.began_ms()
+FROM {schema}.task_workers ORDER BY started_at;
+
+-- name: read_ledger
+SELECT version, pulse_at, steady_since, refused, retention_ms, {schema}.began_ms() FROM {schema}.task_ledger;
+
+-- name: server
+-- Which start of the server this is. One whose processes all ended at once, because one of them crashed,
+-- keeps its start, and begins its statistics anew.
+SELECT concat(pg_postmaster_start_time(), ' / ', (SELECT stats_reset FROM pg_stat_bgwriter));
+
+-- name: hold
+-- A shared lock: the same worker may take it anew while the server has not noticed that its old session is dead.
+WITH held AS (
+    INSERT INTO {schema}.task_locks (worker, key, server) VALUES (%(worker)s, %(key)s, %(server)s)
+    ON CONFLICT (worker) DO UPDATE SET server = excluded.server)
+SELECT pg_advisory_lock_shared(%(key)s);
+
+-- name: release
+WITH gone AS (DELETE FROM {schema}.task_locks WHERE worker = %(worker)s) SELECT 1;
+
+-- name: unlock
+SELECT pg_advisory_unlock_shared(%(key)s);
+
+-- name: unheld
+-- Workers whose lock was taken under this start of the server, and that nobody holds.
+SELECT l.worker FROM {schema}.task_locks l
+WHERE l.server = %(server)s AND NOT EXISTS (
+    SELECT 1 FROM pg_locks p
+    WHERE p.locktype = 'advisory' AND p.objsubid = 1 AND p.granted
+      AND p.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND ((p.classid::bigint << 32) | p.objid::bigint) = l.key);
+
+-- name: listeners
+-- How many other processes listen for hints.
+SELECT count(*) FROM pg_locks p
+WHERE p.locktype = 'advisory' AND p.objsubid = 1 AND p.granted AND p.pid <> pg_backend_pid()
+  AND p.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND ((p.classid::bigint << 32) | p.objid::bigint) = %(key)s::bigint;

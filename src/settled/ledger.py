@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from settled import verdicts
+from settled import verdicts, within
 from settled.bell import Bell
 from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, SettledError, TaskNotFound, TaskPruned
 from settled.ids import created_ms, new_id
@@ -87,6 +87,17 @@ class Ledger:
         """The same, on an event loop."""
         added: tuple[Snapshot, bool] = await self._writer.awrite("insert", new, SUBMIT_PATIENCE)
         return _same(new, *added)
+
+    def add_within(self, new: NewTask, connection: Any) -> Snapshot:
+        """Create a task in the transaction that a connection of the application's own is in; its commit makes it exist.
+
+        Raises ``BadInput`` for a connection that cannot be used, ``KeyConflict``, and what its driver raises.
+        """
+        return _same(new, *within.run(connection, self.store.insert_within(new)))[0]
+
+    async def aadd_within(self, new: NewTask, connection: Any) -> Snapshot:
+        """The same, on an event loop."""
+        return _same(new, *await within.arun(connection, self.store.insert_within(new)))[0]
 
     def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> Rows:
         """Take up to ``limit`` due tasks of these names, or the one task, to running."""

@@ -75,8 +75,8 @@ class PostgresStore:
         with translate(self.place.shown), self._writer.use() as connection:
             postgres_open.migrate(connection, self.place, self._sql)
         sent = self.clock.steady_ms()
-        self._note(self._query("now")[0][0], sent)
-        self._id = str(self._query("identity")[0][0])
+        now, self._id = self._query("now")[0]
+        self._note(now, sent)
 
     def close(self) -> None:
         self._direct.stop()
@@ -268,9 +268,9 @@ class PostgresStore:
         """Set the estimate: the database took its instant when it was asked."""
         self._offset = now - sent
 
-    def _query(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+    def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
         """Ask once more where a session turned out to be dead, as after a restart of the server."""
-        sql = self._sql[name]
+        sql = self._sql[statement]
         with translate(self.place.shown):
             again = not self._reader.is_new()
             try:
@@ -282,12 +282,12 @@ class PostgresStore:
             with self._reader.use() as connection:
                 return connection.execute(sql, values or None).fetchall()
 
-    def _tasks(self, name: str, **values: Any) -> list[Snapshot]:
-        return [snapshot_of(row[:-1], row[-1]) for row in self._query(name, **values)]
+    def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:
+        return [snapshot_of(row[:-1], row[-1]) for row in self._query(statement, **values)]
 
-    def _instant(self, name: str, **values: Any) -> int | None:
+    def _instant(self, statement: str, /, **values: Any) -> int | None:
         sent = self.clock.steady_ms()
-        found, now = self._query(name, **values)[0]
+        found, now = self._query(statement, **values)[0]
         self._note(now, sent)
         return None if found is None else int(found)
 

@@ -121,7 +121,7 @@ class Direct:
                 self._thread.start()
 
     def _run(self, stopping: threading.Event) -> None:
-        self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake = _pipe()
         try:
             while not stopping.is_set():
                 try:
@@ -245,6 +245,13 @@ class Direct:
     def _key(self, worker: str) -> int:
         digest = hashlib.sha256(f"settled {self._place.schema} {worker}".encode()).digest()
         return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _pipe() -> tuple[int, int]:
+    ends = os.pipe()  # closed on exec, as all that Python opens
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends
 
 
 class _Order:

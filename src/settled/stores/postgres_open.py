@@ -27,6 +27,7 @@ _NETWORK = {
 }
 _SESSION = """
 SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';
+SET jit = off;  -- it would compile for longer than any statement here runs
 -- A worker's session that the network has cut off must outlive its lease: a lock that is gone means a death.
 SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 120000;
 """
@@ -70,8 +71,9 @@ def place_of(url: str) -> Place:
         known = conninfo_to_dict(conninfo)
     except psycopg.Error as error:
         raise BadLedgerUrl(f"libpq cannot read the ledger's URL: {str(error).strip()}. Write {_EXAMPLE}.") from error
-    host, database = known.get("host", "localhost"), known.get("dbname") or known.get("user") or ""
-    return Place(conninfo, schema, direct == "yes", f"postgresql://{host}/{database}, schema {schema}")
+    host, database = known.get("host") or "", known.get("dbname") or known.get("user") or ""
+    port = f":{known['port']}" if "port" in known else ""
+    return Place(conninfo, schema, direct == "yes", f"postgresql://{host}{port}/{database}, schema {schema}")
 
 
 def connect(place: Place, *, writes: bool = False) -> Connection:

@@ -6,14 +6,12 @@
 -- name: exists
 SELECT to_regclass(%(table)s) IS NOT NULL;
 
--- name: identity
-SELECT id FROM {schema}.task_ledger;
-
 -- name: version
 SELECT version FROM {schema}.task_ledger;
 
 -- name: now
-SELECT {schema}.now_ms();
+-- What the ledger is called, whatever the way to it, and what time it is there.
+SELECT {schema}.now_ms(), id FROM {schema}.task_ledger;
 
 -- name: insert
 -- A task is born with its bound; with a worker that may be given work it is born running, claimed in the

@@ -102,8 +102,9 @@ CREATE TABLE {schema}.task_locks (
     server text NOT NULL
 ) WITH (fillfactor = 50);
 
--- One row for the ledger itself: a name for it, whatever the way to it; since when heartbeats have come without a gap (before that, leases do
--- not count against anybody), how many late writes were refused, and for how long what has settled is kept.
+-- One row for the ledger itself: a name for it, whatever the way to it; since when heartbeats have come without
+-- a gap (before that, leases do not count against anybody), how many late writes were refused, and for how long
+-- what has settled is kept.
 CREATE TABLE {schema}.task_ledger (
     one          integer PRIMARY KEY CHECK (one = 1),
     id           text NOT NULL DEFAULT gen_random_uuid(),

@@ -129,6 +129,10 @@ class EmbeddedEngine:
         if new.worker is not None:
             self._on_loop(self._free_place, self._functions[new.name].isolation)
 
+    def look(self) -> None:
+        """Look for work now, for another process may have brought some; from any thread."""
+        self._on_loop(self._wake.ring)
+
     # -- what an attempt needs (attempt.Desk)
 
     def settle(self, verdict: Verdict) -> None:
@@ -186,7 +190,7 @@ class EmbeddedEngine:
             try:
                 self._end_what_is_overdue()
                 self._write_progress()
-                self._disown_what_is_not_ours()
+                await self._disown_what_is_not_ours()
                 if self._accepting:
                     await self._claim()
             except LedgerUnavailable:
@@ -206,13 +210,13 @@ class EmbeddedEngine:
         for attempt in list(self._attempts.values()):
             attempt.end_if_overdue(now)
 
-    def _disown_what_is_not_ours(self) -> None:
+    async def _disown_what_is_not_ours(self) -> None:
         """Stop attempts whose row was cancelled, expired or given to another; only if anything was written at all."""
         store = self._ledger.store
         if not self._attempts or (version := store.version()) == self._version:
             return
         self._version = version
-        for key in store.not_running(list(self._attempts)):
+        for key in await self._ledger.aread(store.not_running, list(self._attempts)):
             attempt = self._attempts.get(key)
             if attempt is not None and not attempt.decided:
                 attempt.disown()
@@ -227,7 +231,7 @@ class EmbeddedEngine:
         if worker is None:
             return
         for isolation, known in names.items():
-            if not self._ledger.anything_due(known):
+            if not await self._ledger.anything_due(known):
                 self._backlog.discard(isolation)
                 continue
             with self._guard:  # a submit in the meantime must not take the same places

@@ -25,6 +25,7 @@ from settled.ids import created_ms, new_id
 from settled.journal import Journal
 from settled.policy import reserve_ms
 from settled.post import Post
+from settled.reader import Reader
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
 from settled.stores.base import Beat, Claim, Loss, Progress, Prune, RowRefused, Store
@@ -58,8 +59,10 @@ class Ledger:
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
         self._journal = Journal(store.journal)
         self._writer = Writer(store, self._journal, self._committed, self._failed)
+        self._reader = Reader(store)
         self._names: str | None = None
         self._away_until = 0.0
+        self._renewed_at = 0.0
 
     def open(self) -> None:
         """Connect and migrate; settle at once what became overdue while nobody looked."""
@@ -73,6 +76,7 @@ class Ledger:
     def close(self, patience: float = 5.0) -> None:
         """Write what is queued, for at most ``patience`` seconds, and let go of the database."""
         self._writer.close(patience)
+        self._reader.close()
         self.store.close()
         self.bell.ring_all()
 
@@ -110,9 +114,9 @@ class Ledger:
         claimed: Rows = await self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
         return claimed
 
-    def anything_due(self, names: Sequence[str]) -> bool:
+    async def anything_due(self, names: Sequence[str]) -> bool:
         """Whether a task of these names may be claimed now; one index probe when there is none."""
-        due = self.store.next_due(json.dumps(list(names)))
+        due = await self.aread(self.store.next_due, json.dumps(list(names)))
         return due is not None and due <= self.store.now()
 
     def settle(self, verdict: Verdict, future: Future[bool] | asyncio.Future[bool] | None = None) -> None:
@@ -175,14 +179,26 @@ class Ledger:
             except LedgerUnavailable:
                 self._away_until = time.monotonic() + READ_PATIENCE  # a thousand pages must not try one after the other
                 row = self._read(task_id)  # time has passed, and another process may have had better luck
+        if not row.settled and row.settles_at <= row.as_of and self.store.quiet():
+            row = self._read(task_id)  # nothing that was begun in time can come after this
+        else:
+            return row
         if row.settled or row.settles_at > row.as_of:
             return row
         return verdicts.applied(row, verdicts.of_expiry(row, self._workers_or_none()))
 
     async def aget(self, task_id: str) -> Snapshot:
         """The same, on an event loop: a read of microseconds inline, an expiry in a thread."""
-        row = self._read(task_id)
+        if self.store.inline:
+            row = self._read(task_id)
+        else:
+            found = await self._looked_for(task_id)
+            row = await asyncio.to_thread(self._read, task_id) if found is None else found
         return await asyncio.to_thread(self.get, task_id) if self._due(row) else row
+
+    async def aread(self, verb: Callable[..., Any], *args: Any) -> Any:
+        """Call one of the store's verbs that read, on an event loop."""
+        return verb(*args) if self.store.inline else await self._reader.call(verb, *args)
 
     def list(
         self, *, status: str | None = None, name: str | None = None, reason: str | None = None,
@@ -253,13 +269,19 @@ class Ledger:
         worker = new_id(self.store.now())
         row = WorkerRow(worker, socket.gethostname(), os.getpid(), self._names, 0, 0, round(self.lease * 1000), None, 0)
         self.store.hold(worker)
+        sent = time.monotonic()
         try:
             self._writer.write_all("enlist", [row], READ_PATIENCE)  # the heartbeat tries again
         except BaseException:
             self.store.release(worker)
             raise
-        self.worker = worker
+        self.worker, self._renewed_at = worker, sent
         return worker
+
+    @property
+    def lease_left(self) -> float:
+        """Seconds for which others must believe this worker alive: counted from when the last renewal was sent."""
+        return self._renewed_at + self.lease - time.monotonic()
 
     def beat(self) -> bool:
         """Renew the lease; enlist if that was not possible before, or anew if this worker was declared lost meanwhile.
@@ -272,8 +294,11 @@ class Ledger:
                 self.enlist(names)
             return True
         gap = round(self.lease * 500)  # a silence of all that is longer than this was the ledger's, not ours
+        sent = time.monotonic()
         heard = self._writer.write_all("beat", [Beat(self.worker, gap)], READ_PATIENCE)[0]
-        if not heard:
+        if heard:
+            self._renewed_at = sent
+        else:
             old = self.worker
             self.enlist(names)
             self.store.release(old)
@@ -296,6 +321,12 @@ class Ledger:
     def _remember_retention(self) -> None:
         if self._retention is not None and self.store.pulse().retention_ms != round(self._retention * 1000):
             self._writer.write_all("retain", [round(self._retention * 1000)], READ_PATIENCE)
+
+    async def _looked_for(self, task_id: str) -> Snapshot | None:
+        try:
+            return await self._reader.task(task_id)
+        except RowRefused:
+            return None  # what it is instead of an id is said by a closer look
 
     def _read(self, task_id: str) -> Snapshot:
         try:

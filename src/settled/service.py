@@ -60,7 +60,9 @@ class Service:
                 )
             self.ledger.open()
             self.closing = False
-            self._begin(sweeper(self.ledger), follower(self.ledger))
+            following = follower(self.ledger)
+            self._begin(sweeper(self.ledger), following)
+            self.ledger.store.listen(lambda: self._look(following))
             self._pid = os.getpid()
 
     def enlist(self, *, run_tasks: bool = True) -> None:
@@ -175,6 +177,13 @@ class Service:
             for number, handler in before.items():
                 if signal.getsignal(number) is hear:
                     signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _look(self, following: Periodic) -> None:
+        """Another process has written something: see to it sooner than at the next tick."""
+        following.wake()
+        engine = self.engine
+        if engine is not None:
+            engine.look()
 
     def _begin(self, *threads: Periodic) -> None:
         for thread in threads:

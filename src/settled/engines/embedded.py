@@ -129,6 +129,10 @@ class EmbeddedEngine:
         if new.worker is not None:
             self._on_loop(self._free_place, self._functions[new.name].isolation)
 
+    def look(self) -> None:
+        """Look for work now, for another process may have brought some; from any thread."""
+        self._on_loop(self._wake.ring)
+
     # -- what an attempt needs (attempt.Desk)
 
     def settle(self, verdict: Verdict) -> None:
@@ -186,7 +190,7 @@ class EmbeddedEngine:
             try:
                 self._end_what_is_overdue()
                 self._write_progress()
-                self._disown_what_is_not_ours()
+                await self._disown_what_is_not_ours()
                 if self._accepting:
                     await self._claim()
             except LedgerUnavailable:
@@ -206,13 +210,13 @@ class EmbeddedEngine:
         for attempt in list(self._attempts.values()):
             attempt.end_if_overdue(now)
 
-    def _disown_what_is_not_ours(self) -> None:
+    async def _disown_what_is_not_ours(self) -> None:
         """Stop attempts whose row was cancelled, expired or given to another; only if anything was written at all."""
         store = self._ledger.store
         if not self._attempts or (version := store.version()) == self._version:
             return
         self._version = version
-        for key in store.not_running(list(self._attempts)):
+        for key in await self._ledger.aread(store.not_running, list(self._attempts)):
             attempt = self._attempts.get(key)
             if attempt is not None and not attempt.decided:
                 attempt.disown()
@@ -227,7 +231,7 @@ class EmbeddedEngine:
         if worker is None:
             return
         for isolation, known in names.items():
-            if not self._ledger.anything_due(known):
+            if not await self._ledger.anything_due(known):
                 self._backlog.discard(isolation)
                 continue
             with self._guard:  # a submit in the meantime must not take the same places
@@ -244,6 +248,20 @@ class EmbeddedEngine:
                 self._backlog.discard(isolation)
             self._launch_all(rows)
 
+    def _stop_what_may_begin_elsewhere(self) -> None:
+        """End the processes of a worker that cannot renew its lease, before it is over and others take their tasks."""
+        left = self._ledger.lease_left
+        for attempt in list(self._attempts.values()):
+            registered = self._functions[attempt.row.name]
+            notice = min(self._ledger.lease / 3, registered.function.kill_grace + 1)
+            if registered.isolation == "process" and left < notice and not attempt.decided:
+                attempt.give_up(
+                    Reason.WORKER_LOST,
+                    f"The worker could not reach the ledger for {self._ledger.lease - left:.1f} s, so it ended the task's "
+                    "process before its lease was over and another worker might begin. Look at the network between "
+                    "them.",
+                )
+
     def _look_on(self) -> None:
         if self._looking.done():
             self._looking = self._loop.create_task(self._look_for_work(), name="settled-engine")
@@ -253,4 +271,6 @@ class EmbeddedEngine:
             self._on_loop(self._look_on)
         for attempt in list(self._attempts.values()):
             attempt.break_if_stuck(STUCK)
+        if not self._ledger.store.inline and self._ledger.worker is not None:
+            self._on_loop(self._stop_what_may_begin_elsewhere)
         return TICK / 2 if self._attempts else TICK  # well before the sweeper, which cannot say where it stuck

@@ -1,6 +1,7 @@
 """Several machines: network namespaces of this one, each with an address of its own on a switch between them.
 
-Needs Linux and root. Nothing in them reaches anything outside.
+Needs Linux and root. Nothing in them reaches anything outside, and outside of them their addresses are
+somebody else's: the test itself talks to a server in there by way of a socket on the disk.
 """
 
 from __future__ import annotations

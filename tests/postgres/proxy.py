@@ -22,8 +22,8 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._waker, wakes = socket.socketpair()
-        self._selector.register(wakes, selectors.EVENT_READ)
+        self._waker, self._wakes = socket.socketpair()
+        self._selector.register(self._wakes, selectors.EVENT_READ)
         self._orders: list[Callable[[], None]] = []
         self._peers: dict[socket.socket, socket.socket] = {}
         self._clients: set[socket.socket] = set()
@@ -58,6 +58,9 @@ class Proxy:
     def close(self) -> None:
         self._tell(lambda: setattr(self, "_ended", True))
         self._thread.join(timeout=10)
+        self._selector.close()
+        for end in (self._listener, self._waker, self._wakes):
+            end.close()
 
     # -- the thread
 
@@ -86,7 +89,6 @@ class Proxy:
             while self._orders:
                 self._orders.pop(0)()
         self._break_all()
-        self._listener.close()
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()

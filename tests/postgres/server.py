@@ -13,9 +13,11 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
+LOOPBACK = "127.0.0.1"
 ACCOUNT = "postgres"
 """Whom a server runs as if the test runs as root, whom PostgreSQL refuses."""
 SETTINGS = {
@@ -39,14 +41,14 @@ def programs() -> Path | None:
 class Server:
     """One server on a port of its own; full durability, as by default."""
 
-    def __init__(self, host: str = "127.0.0.1", inside: Sequence[str] = ()) -> None:
+    def __init__(self, host: str = LOOPBACK, inside: Sequence[str] = ()) -> None:
         found = programs()
         assert found is not None, "PostgreSQL's server programs are missing"
         self._programs = found
         self._folder = Path(tempfile.mkdtemp(prefix="settled-pg-"))
         self._data = self._folder / "data"
         self.host = host
-        self.port = _free_port() if host == "127.0.0.1" else 5432
+        self.port = _free_port() if host == LOOPBACK else 5432
         self._inside = inside
         self._account = pwd.getpwnam(ACCOUNT) if os.geteuid() == 0 else None
         if self._account is not None:
@@ -130,8 +132,18 @@ class Server:
         return f"host={self._folder} port={self.port} user={ACCOUNT} dbname=postgres"
 
     def url(self, port: int | None = None) -> str:
-        """For what is tested: over the network, at another port by way of a proxy."""
+        """For what is tested: over the network, at another port by way of a proxy.
+
+        That of a machine with an address of its own means something only inside that network: see ``network``.
+        """
         return f"postgresql://{ACCOUNT}@{self.host}:{port or self.port}/postgres"
+
+    @property
+    def local_url(self) -> str:
+        """For what is tested on this machine: by way of the socket where the server is on one of its own."""
+        if self.host == LOOPBACK:
+            return self.url()
+        return f"postgresql://{ACCOUNT}@/postgres?host={quote(str(self._folder), safe='')}&port={self.port}"
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         """Run a statement, committed at once."""
@@ -174,5 +186,5 @@ def children(pid: int) -> Sequence[int]:
 
 def _free_port() -> int:
     with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ def world(worlds: Worlds) -> ServerWorld:
 
 
 def test_a_submit_whose_answer_is_lost_makes_one_task(world: ServerWorld, proxy: Proxy) -> None:
-    worker = world.worker(url=world.on(world.server, proxy.port))
+    worker = world.worker(url=world.over_the_network(proxy.port))
     proxy.lose_reply_to(b"marked by the test")
 
     task = worker.submit("quick", "marked by the test")
@@ -29,7 +29,7 @@ def test_a_submit_whose_answer_is_lost_makes_one_task(world: ServerWorld, proxy:
 
 
 def test_a_submit_with_a_key_whose_answer_is_lost_makes_one_task(world: ServerWorld, proxy: Proxy) -> None:
-    worker = world.worker(url=world.on(world.server, proxy.port))
+    worker = world.worker(url=world.over_the_network(proxy.port))
     proxy.lose_reply_to(b"marked by the test")
 
     task = worker.submit("quick", "marked by the test", key="once")
@@ -42,7 +42,7 @@ def test_a_submit_with_a_key_whose_answer_is_lost_makes_one_task(world: ServerWo
 
 @pytest.mark.parametrize("name", ["held", "held_in_thread", "held_in_process"])
 def test_an_end_whose_answer_is_lost_is_written_once(world: ServerWorld, proxy: Proxy, name: str) -> None:
-    worker = world.worker(url=world.on(world.server, proxy.port))
+    worker = world.worker(url=world.over_the_network(proxy.port))
     task = worker.submit(name, world.gate())
     world.executing(task)
     proxy.lose_reply_to(b"opened")  # the result
@@ -62,7 +62,7 @@ def test_a_claim_whose_answer_is_lost_runs_once_or_is_tried_again_in_time(
     """Its worker does not know that it has it: its attempt is lost, and the next one completes."""
     task = world.submitter().submit("quick", fresh(), attempts=2, timeout=2)
     proxy.lose_reply_to(b"quick")
-    world.worker(url=world.on(world.server, proxy.port))
+    world.worker(url=world.over_the_network(proxy.port))
     row = world.written(task, 15)
     assert row["status"] == "completed"
 

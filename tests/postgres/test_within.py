@@ -87,13 +87,13 @@ async def sqlalchemy_connection(url: str) -> AsyncIterator[Inside]:
 
 @asynccontextmanager
 async def sqlalchemy_session(url: str) -> AsyncIterator[Inside]:
-    with disposed(sqlalchemy.create_engine(engine_url(url, "psycopg"))) as engine:
-        with Session(engine) as session, session.begin():
+    engine = sqlalchemy.create_engine(engine_url(url, "psycopg"))
+    with disposed(engine), Session(engine) as session, session.begin():
 
-            async def run(sql: str) -> None:
-                session.execute(sqlalchemy.text(sql))
+        async def run(sql: str) -> None:
+            session.execute(sqlalchemy.text(sql))
 
-            yield Inside(session, run)
+        yield Inside(session, run)
 
 
 @asynccontextmanager
@@ -104,9 +104,9 @@ async def sqlalchemy_async_connection(url: str) -> AsyncIterator[Inside]:
 
 @asynccontextmanager
 async def sqlalchemy_async_session_on_asyncpg(url: str) -> AsyncIterator[Inside]:
-    async with adisposed(create_async_engine(engine_url(url, "asyncpg"))) as engine:
-        async with AsyncSession(engine) as session, session.begin():
-            yield Inside(session, lambda sql: session.execute(sqlalchemy.text(sql)))
+    engine = create_async_engine(engine_url(url, "asyncpg"))
+    async with adisposed(engine), AsyncSession(engine) as session, session.begin():
+        yield Inside(session, lambda sql: session.execute(sqlalchemy.text(sql)))
 
 
 @asynccontextmanager

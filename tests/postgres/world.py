@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from settled import doctor
 from tests.crash.eyes import Row, Unseen
+from tests.crash.processes import until
 from tests.crash.world import World
 from tests.postgres.server import Server
 
@@ -43,13 +44,24 @@ class ServerWorld(World):
     def __init__(self, folder: Path, record: Callable[[str, str, float], None], server: Server, **options: Any) -> None:
         self.server = server
         self.schema = f"world_{os.urandom(4).hex()}"
-        super().__init__(folder, record, self.on(server), PostgresEyes(server.conninfo(), self.schema), **options)
+        url = self._of_schema(server.local_url)
+        super().__init__(folder, record, url, PostgresEyes(server.conninfo(), self.schema), **options)
 
-    def on(self, server: Server, port: int | None = None) -> str:
-        """The ledger's URL on a server, or by way of a proxy at another port."""
-        return f"{server.url(port)}?schema={self.schema}"
+    def over_the_network(self, port: int | None = None) -> str:
+        """The ledger's URL from another machine, or by way of a proxy at another port."""
+        return self._of_schema(self.server.url(port))
+
+    def _of_schema(self, url: str) -> str:
+        return f"{url}{'&' if '?' in url else '?'}schema={self.schema}"
 
     def _verify(self) -> None:
+        self.ledger.enlist([])  # a lease counts only where others are heard
+        until(self._all_are_over, 60, "whoever looks settles what the dead have left")
         super()._verify()
         broken = [finding for finding in doctor.check(self.ledger) if finding.level == "broken"]
         assert not broken, broken
+
+    def _all_are_over(self) -> bool:
+        self.ledger.beat()
+        self.ledger.expire()
+        return all(row["status"] != "running" for row in self.rows().values())

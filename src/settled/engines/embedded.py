@@ -257,9 +257,8 @@ class EmbeddedEngine:
             if registered.isolation == "process" and left < notice and not attempt.decided:
                 attempt.give_up(
                     Reason.WORKER_LOST,
-                    f"The worker could not reach the ledger for {self._ledger.lease - left:.1f} s, so it ended the task's "
-                    "process before its lease was over and another worker might begin. Look at the network between "
-                    "them.",
+                    f"The worker could not reach the ledger for {self._ledger.lease - left:.1f} s, so it ended the "
+                    "task's process before its lease was over and another worker might begin. Look at the network.",
                 )
 
     def _look_on(self) -> None:

@@ -31,10 +31,10 @@ ISOLATIONS = ("coroutine", "thread", "process")
 class Submitter(Protocol):
     """Who takes new tasks."""
 
-    def submit_new(self, new: NewTask) -> Task:
-        """Create the task; durable when this returns."""
+    def submit_new(self, new: NewTask, connection: Any = None) -> Task:
+        """Create the task; durable when this returns, or when the connection's transaction commits."""
 
-    def asubmit_new(self, new: NewTask) -> Coroutine[Any, Any, Task]:
+    def asubmit_new(self, new: NewTask, connection: Any = None) -> Coroutine[Any, Any, Task]:
         """The same, to be awaited on an event loop."""
 
 
@@ -43,7 +43,7 @@ class TaskFunction(Generic[P, R]):
 
     def __init__(
         self, function: Callable[P, R], submitter: Submitter, described: Function, policy: Policy, isolation: str,
-        key: str | None = None, owner: str | None = None,
+        key: str | None = None, owner: str | None = None, connection: Any = None,
     ) -> None:  # fmt: skip
         self.function = function
         self.name = described.name
@@ -56,6 +56,7 @@ class TaskFunction(Generic[P, R]):
         self._submitter = submitter
         self._key = key
         self._owner = owner
+        self._connection = connection
         self._signature = _without(inspect.signature(function), described.context_parameter)
         self._least, self._most = _positional(self._signature)
         self._template = NewTask(
@@ -69,17 +70,21 @@ class TaskFunction(Generic[P, R]):
 
     def submit(self, *args: Any, **kwargs: Any) -> Task:
         """Submit a call, durable when this returns; raise ``BadArguments``, ``KeyConflict``, ``LedgerUnavailable``."""
-        return self._submitter.submit_new(self.new(args, kwargs))
+        return self._submitter.submit_new(self.new(args, kwargs), self._connection)
 
     def asubmit(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
         """The same, to be awaited on an event loop."""
-        return self._submitter.asubmit_new(self.new(args, kwargs))
+        return self._submitter.asubmit_new(self.new(args, kwargs), self._connection)
 
     def using(
         self, *, key: str | None = None, owner: str | None = None, timeout: float | None = None,
-        start_timeout: float | None = None, attempts: int | None = None,
+        start_timeout: float | None = None, attempts: int | None = None, within: Any = None,
     ) -> TaskFunction[P, R]:  # fmt: skip
-        """The same task function with an idempotency key, an owner or other limits for what is submitted through it."""
+        """The same task function with an idempotency key, an owner or other limits for what is submitted through it.
+
+        ``within`` is a connection of your own to the ledger's PostgreSQL, whose transaction the submit is then part
+        of: psycopg's, SQLAlchemy's (or a Session), Django's. If it rolls back, there is no task.
+        """
         if key is not None:
             checked_text("key", key)
         if owner is not None:
@@ -99,6 +104,7 @@ class TaskFunction(Generic[P, R]):
             self.isolation,
             self._key if key is None else key,
             self._owner if owner is None else owner,
+            self._connection if within is None else within,
         )
 
     def new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:

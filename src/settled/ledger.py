@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from settled import verdicts
+from settled import verdicts, within
 from settled.bell import Bell
 from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, SettledError, TaskNotFound, TaskPruned
 from settled.ids import created_ms, new_id
@@ -90,6 +90,17 @@ class Ledger:
         """The same, on an event loop."""
         added: tuple[Snapshot, bool] = await self._writer.awrite("insert", new, SUBMIT_PATIENCE)
         return _same(new, *added)
+
+    def add_within(self, new: NewTask, connection: Any) -> Snapshot:
+        """Create a task in the transaction that a connection of the application's own is in; its commit makes it exist.
+
+        Raises ``BadInput`` for a connection that cannot be used, ``KeyConflict``, and what its driver raises.
+        """
+        return _same(new, *within.run(connection, self.store.insert_within(new)))[0]
+
+    async def aadd_within(self, new: NewTask, connection: Any) -> Snapshot:
+        """The same, on an event loop."""
+        return _same(new, *await within.arun(connection, self.store.insert_within(new)))[0]
 
     def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> Rows:
         """Take up to ``limit`` due tasks of these names, or the one task, to running."""
@@ -167,11 +178,10 @@ class Ledger:
             except LedgerUnavailable:
                 self._away_until = time.monotonic() + READ_PATIENCE  # a thousand pages must not try one after the other
                 row = self._read(task_id)  # time has passed, and another process may have had better luck
-        if not row.settled and row.settles_at <= row.as_of and self.store.quiet():
-            row = self._read(task_id)  # nothing that was begun in time can come after this
-        else:
+        if row.settled or row.settles_at > row.as_of or not self.store.quiet():
             return row
-        if row.settled or row.settles_at > row.as_of:
+        row = self._read(task_id)  # nothing that was begun in time can arrive after this look
+        if row.settled:
             return row
         return verdicts.applied(row, verdicts.of_expiry(row, self._workers_or_none()))
 

@@ -114,19 +114,23 @@ class Tasks:
         """The same, on an event loop."""
         return await self._function(name).asubmit(*args, **kwargs)
 
-    def submit_new(self, new: NewTask) -> Task:
-        """Create a task that is made already; ``TaskFunction.submit`` does this."""
+    def submit_new(self, new: NewTask, connection: Any = None) -> Task:
+        """Create a task that is made already, in the connection's transaction if one is given; ``submit`` does this."""
         self._running()
+        if connection is not None:
+            return Task(self.ledger, self.ledger.add_within(new, connection))
         engine = self._service.engine
         if engine is not None:
             new = engine.before_insert(new)
         return Task(self.ledger, self.ledger.add(new)[0])
 
-    async def asubmit_new(self, new: NewTask) -> Task:
+    async def asubmit_new(self, new: NewTask, connection: Any = None) -> Task:
         """The same, on an event loop."""
         service = self._service
         if service.engine is None:
             await asyncio.to_thread(self._running)
+        if connection is not None:
+            return Task(service.ledger, await service.ledger.aadd_within(new, connection))
         if service.engine is not None:
             new = service.engine.before_insert(new)
         return Task(service.ledger, (await service.ledger.aadd(new))[0])

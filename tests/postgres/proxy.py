@@ -7,8 +7,8 @@ import socket
 import threading
 from collections.abc import Callable
 
-COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
-"""The server's word that a transaction is durable: a CommandComplete message of the wire protocol, version 3."""
+READY = b"Z\x00\x00\x00\x05I"
+"""The server's word that no transaction is open any more: a ReadyForQuery message of the wire protocol, version 3."""
 CHUNK = 65_536
 
 
@@ -27,7 +27,9 @@ class Proxy:
         self._orders: list[Callable[[], None]] = []
         self._peers: dict[socket.socket, socket.socket] = {}
         self._clients: set[socket.socket] = set()
-        self._cut = self._silent = self._rob = False
+        self._cut = self._silent = False
+        self._marker: bytes | None = None
+        self._robbing: socket.socket | None = None
         self.robbed = threading.Event()
         """Set once a reply has been lost."""
         self._ended = False
@@ -48,10 +50,10 @@ class Proxy:
         """Forward again; what was silenced is broken, for its bytes are lost."""
         self._tell(self._begin_again)
 
-    def lose_next_commit_reply(self) -> None:
-        """Let the next COMMIT be done, and break its connection instead of saying so."""
+    def lose_reply_to(self, marker: bytes) -> None:
+        """Let the next request that contains the marker be done, and break its connection instead of saying so."""
         self.robbed.clear()
-        self._tell(lambda: setattr(self, "_rob", True))
+        self._tell(lambda: setattr(self, "_marker", marker))
 
     def close(self) -> None:
         self._tell(lambda: setattr(self, "_ended", True))
@@ -109,11 +111,14 @@ class Proxy:
                 self._break(end)
             elif self._silent:
                 pass  # lost
-            elif self._rob and end not in self._clients and COMMITTED in data:
-                self._rob = False
-                self._break(end)
-                self.robbed.set()
+            elif end is self._robbing:
+                if READY in data:
+                    self._robbing = None
+                    self._break(end)
+                    self.robbed.set()
             else:
+                if self._marker is not None and end in self._clients and self._marker in data:
+                    self._marker, self._robbing = None, self._peers[end]
                 self._peers[end].sendall(data)
         except OSError:
             self._break(end)

@@ -79,7 +79,15 @@ class Server:
 
     def crash(self) -> None:
         """End it at once, as a power cut does: no session is ended in order, the log is replayed at the next start."""
-        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
+        if (self._data / "postmaster.pid").exists():
+            self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
+
+    def ensure(self) -> None:
+        """Start it if a test has left it down."""
+        try:
+            self.sql("SELECT 1")
+        except psycopg.Error:
+            self.restart()
 
     def restart(self) -> None:
         """Crash and start."""

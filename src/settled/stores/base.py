@@ -8,7 +8,7 @@ called raises ``LedgerUnavailable`` when the database cannot be reached, locked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -158,6 +158,12 @@ class Store(Protocol):
     def write(self, changes: Sequence[Change]) -> Written:
         """Make all of the changes in one transaction, durable when this returns; or none, and raise."""
 
+    def insert_within(self, new: NewTask) -> Generator[tuple[str, dict[str, Any]], Any, tuple[Snapshot, bool]]:
+        """Insert one task on a connection of the application's own: yields statements, is sent the rows of each.
+
+        Returns what ``insert`` does; raises ``BadInput`` where that cannot be done, or the connection goes elsewhere.
+        """
+
     # Verbs that read.
     def read(self, ids: Sequence[str]) -> list[Snapshot]:
         """The tasks with these ids, those that exist."""
@@ -220,4 +226,4 @@ class Store(Protocol):
         """Whether that worker's process is certainly dead; False when it cannot be told. Never waits."""
 
     def listen(self, hint: Callable[[], None]) -> None:
-        """Call back, from any thread, when another process may have written; a hint that may be lost, or be for nothing."""
+        """Call back, from any thread, when another process may have written: a hint, that may be lost or for nothing."""

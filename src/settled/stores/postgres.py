@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from settled.clock import Clock, SystemClock
-from settled.errors import LedgerUnavailable
+from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 from settled.stores import postgres_check, postgres_open, postgres_verbs, queries
-from settled.stores.base import Backlog, Change, Pulse, Written
+from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
 from settled.stores.postgres_line import Connection, Line
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
-from settled.stores.rows import snapshot_of
+from settled.stores.rows import born, snapshot_of
 from settled.stores.state_folder import state_folder
 
 TRIES = 5
@@ -165,6 +165,29 @@ class PostgresStore:
         with connection.pipeline():  # up to its end all is one transaction
             cursors = [connection.execute(self._sql[name], values) for name, values in statements]
         return [cursor.fetchall() for cursor in cursors]
+
+    def insert_within(self, new: NewTask) -> Generator[tuple[str, dict[str, Any]], Any, tuple[Snapshot, bool]]:
+        """Insert one task on a connection of the application's own; pending, since only its commit makes it exist."""
+        task_id = new_id(self.now())
+        values = {
+            "id": task_id, "name": new.name, "arguments": new.arguments, "key": new.key, "owner": new.owner,
+            "attempts": new.max_attempts, "timeout": new.timeout_ms, "lease": new.lease_ms, "backoff": new.backoff_ms,
+            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms,
+        }  # fmt: skip
+        made = yield self._sql["insert_within"], values
+        if made:
+            created_at, ledger = made[0]
+            if ledger != self._id:
+                raise BadInput(
+                    f"This connection goes to another ledger than {self.place.shown}. Give one to the ledger's own "
+                    "database, and roll this transaction back: the task in it is not this ledger's."
+                )
+            return born(new._replace(worker=None), task_id, created_at), True
+        asked = {"name": new.name, "key": new.key, "owner": new.owner}
+        found = yield self._sql["read_key_within"].replace("result_data", "CAST(result_data AS text)"), asked
+        if not found:
+            raise RowRefused("The idempotency key is taken by a transaction that is not visible yet. Try again.")
+        return snapshot_of(found[0][:-1], found[0][-1]), False
 
     # -- reading
 

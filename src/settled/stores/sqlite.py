@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from settled.clock import Clock, SystemClock
-from settled.errors import LedgerUnavailable
+from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
@@ -125,6 +125,12 @@ class SQLiteStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def insert_within(self, new: NewTask) -> Generator[tuple[str, dict[str, Any]], Any, tuple[Snapshot, bool]]:
+        raise BadInput(
+            "A ledger on SQLite cannot take part in your own transaction: it has a file, and a clock, of its own. "
+            "Submit after your commit, or put the ledger on PostgreSQL beside your data. Nothing was submitted."
+        )
 
     # -- verbs that write (base.Verbs), inside a transaction
 

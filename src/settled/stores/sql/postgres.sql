@@ -53,6 +53,26 @@ LATERAL (
         WHERE t.name = v.asked_name AND t.key = v.asked_key AND coalesce(t.owner, '') = coalesce(v.asked_owner, '')
     ) one LIMIT 1) found;
 
+-- name: insert_within
+-- One task in a transaction of the application's own, on whatever connection; it counts from this statement on.
+-- Answers with the ledger's name too, for the connection may go elsewhere.
+INSERT INTO {schema}.task_results (
+    id, name, arguments, key, owner, max_attempts, timeout_ms, lease_ms, backoff_ms, retry_of, created_at, due_at,
+    deadline_at, settles_at)
+SELECT CAST(%(id)s AS text), CAST(%(name)s AS text), CAST(%(arguments)s AS text), CAST(%(key)s AS text),
+       CAST(%(owner)s AS text), CAST(%(attempts)s AS int), CAST(%(timeout)s AS bigint), CAST(%(lease)s AS bigint),
+       CAST(%(backoff)s AS bigint), CAST(%(retry_of)s AS text), c.now, c.now, c.now + CAST(%(start)s AS bigint),
+       c.now + CAST(%(start)s AS bigint) + CAST(%(reserve)s AS bigint)
+FROM (SELECT {schema}.now_ms() AS now) c
+ON CONFLICT (name, key, coalesce(owner, '')) WHERE key IS NOT NULL DO NOTHING
+RETURNING created_at, (SELECT id FROM {schema}.task_ledger);
+
+-- name: read_key_within
+-- The task that has an idempotency key already.
+SELECT {task}, {schema}.now_ms() FROM {schema}.task_results
+WHERE name = CAST(%(name)s AS text) AND key = CAST(%(key)s AS text)
+  AND coalesce(owner, '') = coalesce(CAST(%(owner)s AS text), '');
+
 -- name: complete
 -- The one door to a terminal status, for successes: fenced by id, attempt and the status that the verdict
 -- was formed on, and refused from the bound on, which is looked at once more when all are written.

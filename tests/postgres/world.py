@@ -1,0 +1,55 @@
+"""A world whose ledger is a schema on a server of the test's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from settled import doctor
+from tests.crash.eyes import Row, Unseen
+from tests.crash.world import World
+from tests.postgres.server import Server
+
+
+class PostgresEyes:
+    """A schema, seen by way of a socket that no network can cut."""
+
+    def __init__(self, conninfo: str, schema: str) -> None:
+        self._conninfo = conninfo
+        self._schema = schema
+
+    def table(self, name: str) -> list[Row]:
+        return self._query(f"SELECT * FROM {self._schema}.{name}")
+
+    def row(self, task_id: str) -> Row:
+        return self._query(f"SELECT * FROM {self._schema}.task_results WHERE id = %s", task_id)[0]
+
+    def _query(self, sql: str, *values: str) -> list[Row]:
+        try:
+            with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=5, row_factory=dict_row) as session:
+                return session.execute(sql.encode(), values).fetchall()
+        except psycopg.Error as error:
+            raise Unseen(str(error)) from error
+
+
+class ServerWorld(World):
+    """A world on PostgreSQL; its test leaves the server running."""
+
+    def __init__(self, folder: Path, record: Callable[[str, str, float], None], server: Server, **options: Any) -> None:
+        self.server = server
+        self.schema = f"world_{os.urandom(4).hex()}"
+        super().__init__(folder, record, self.on(server), PostgresEyes(server.conninfo(), self.schema), **options)
+
+    def on(self, server: Server, port: int | None = None) -> str:
+        """The ledger's URL on a server, or by way of a proxy at another port."""
+        return f"{server.url(port)}?schema={self.schema}"
+
+    def _verify(self) -> None:
+        super()._verify()
+        broken = [finding for finding in doctor.check(self.ledger) if finding.level == "broken"]
+        assert not broken, broken

@@ -81,9 +81,7 @@ def test_a_lock_of_an_earlier_start_of_the_server_is_no_evidence(
         assert not here.gone("w")
 
 
-def test_who_listens_hears_of_what_others_write_and_not_of_their_own(
-    here: PostgresStore, there: PostgresStore
-) -> None:
+def test_who_listens_hears_of_what_others_write_and_not_of_their_own(here: PostgresStore, there: PostgresStore) -> None:
     heard = threading.Event()
     here.listen(heard.set)
     there.listen(lambda: None)

@@ -157,10 +157,12 @@ def _clock(ledger: Ledger, clock: Clock) -> Finding:
     ahead = (ledger.store.now() - clock.wall_ms()) / 1000
     if abs(ahead) <= CLOCK_SECONDS:
         return _ok("clock", "The ledger's clock agrees with the system's.")
+    said = f"The ledger's clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'}"
+    if not ledger.store.inline:  # it is another machine's
+        return _warning("clock", f"{said} this machine's. That moves no deadline; the instants shown are the ledger's.")
     return _warning(
         "clock",
-        f"The ledger's clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the system's, which was "
-        "set. That moves no deadline; the instants shown are off until all processes have ended and no task is open.",
+        f"{said} the system's, which was set. That moves no deadline; the instants shown are off until all processes have ended and no task is open.",
     )
 
 

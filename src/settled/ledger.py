@@ -179,11 +179,10 @@ class Ledger:
             except LedgerUnavailable:
                 self._away_until = time.monotonic() + READ_PATIENCE  # a thousand pages must not try one after the other
                 row = self._read(task_id)  # time has passed, and another process may have had better luck
-        if not row.settled and row.settles_at <= row.as_of and self.store.quiet():
-            row = self._read(task_id)  # nothing that was begun in time can come after this
-        else:
+        if row.settled or row.settles_at > row.as_of or not self.store.quiet():
             return row
-        if row.settled or row.settles_at > row.as_of:
+        row = self._read(task_id)  # nothing that was begun in time can arrive after this look
+        if row.settled:
             return row
         return verdicts.applied(row, verdicts.of_expiry(row, self._workers_or_none()))
 

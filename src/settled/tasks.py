@@ -28,7 +28,7 @@ R = TypeVar("R")
 class Tasks:
     """One ledger and the task functions that run on it.
 
-    url               where the ledger is: ``sqlite:///tasks.db``
+    url               where the ledger is: ``sqlite:///tasks.db``, or ``postgresql://user@host/database``
     lease             seconds for which a silent worker is believed alive
     retention         seconds for which settled tasks are kept
     concurrency       coroutines that run at once in this process; likewise ``threads`` and

@@ -26,9 +26,19 @@ settings.register_profile(
 settings.load_profile("settled")
 
 
+BOTH = ("test_settle_on_read", "test_leases", "test_cancel_retry")
+"""What runs on either database."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "host" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in BOTH
+        metafunc.parametrize("host", ["sqlite", "postgres"] if both else ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path)
+def host(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Host]:
+    made = Host(tmp_path, request.param)
     yield made
     made.close()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,20 @@ from settled.clock import ManualClock
 from settled.errors import LedgerFull, SettledError
 from settled.ledger import Ledger
 from settled.records import Snapshot
+from settled.stores.base import Change, Written
+from settled.stores.postgres import PostgresStore
 from settled.stores.sqlite import SQLiteStore
+from tests.postgres import ground
 from tests.stores.making import new_task
 
 
 class Host:
-    """Several ledgers on one file are several processes of it."""
+    """Several ledgers on one file are several processes of it; or on one schema of PostgreSQL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "sqlite") -> None:
         self.path = folder / "ledger.db"
-        self.clock = ManualClock()
+        self.ground = ground.take() if kind == "postgres" else None
+        self.clock = ManualClock() if self.ground is None else self.ground.clock
         self.dead: set[str] = set()
         """Workers whose process has died, as the kernel would tell."""
         self.trouble: SettledError | None = None
@@ -30,8 +35,8 @@ class Host:
         self.commits = 0
         self._ledgers: list[Ledger] = []
 
-    def store(self) -> HostStore:
-        return HostStore(self)
+    def store(self) -> HostStore | PostgresHostStore:
+        return HostStore(self) if self.ground is None else PostgresHostStore(self)
 
     def ledger(self, *, worker: bool = False, names: list[str] | None = None, **options: Any) -> Ledger:
         """One more process; as a worker it is enlisted for ``work``."""
@@ -43,10 +48,18 @@ class Host:
         return ledger
 
     def advance(self, seconds: float) -> None:
-        self.clock.advance(seconds)
+        (self.ground or self.clock).advance(seconds)
 
     def until(self, instant_ms: int, now: int) -> None:
-        self.clock.advance((instant_ms - now) / 1000)
+        self.advance((instant_ms - now) / 1000)
+
+    def sql(self, statement: str) -> None:
+        """Run a statement as a program does that knows nothing of settled."""
+        if self.ground is not None:
+            self.ground.sql(statement)
+            return
+        with closing(sqlite3.connect(self.path, isolation_level=None, timeout=5)) as connection:
+            connection.execute(statement)
 
     def fill_disk(self) -> None:
         """Every write fails at once, reads go on."""
@@ -56,6 +69,8 @@ class Host:
         self.trouble = self.unreadable = None
         for ledger in self._ledgers:
             ledger.close()
+        if self.ground is not None:
+            ground.give_back(self.ground)
 
 
 class HostStore(SQLiteStore):
@@ -77,6 +92,36 @@ class HostStore(SQLiteStore):
         if self._host.unreadable is not None:
             raise self._host.unreadable
         return super()._query(sql, values)
+
+    def hold(self, worker: str) -> None:
+        pass
+
+    def release(self, worker: str) -> None:
+        pass
+
+    def gone(self, worker: str) -> bool:
+        return worker in self._host.dead
+
+
+class PostgresHostStore(PostgresStore):
+    """PostgreSQL, seen from such a machine."""
+
+    def __init__(self, host: Host) -> None:
+        assert host.ground is not None
+        super().__init__(host.ground.url, host.clock)
+        self._host = host
+
+    def write(self, changes: Sequence[Change]) -> Written:
+        if self._host.trouble is not None:
+            raise self._host.trouble
+        written = super().write(changes)
+        self._host.commits += 1
+        return written
+
+    def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        if self._host.unreadable is not None:
+            raise self._host.unreadable
+        return super()._query(statement, **values)
 
     def hold(self, worker: str) -> None:
         pass

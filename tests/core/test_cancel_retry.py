@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from settled.ids import new_id
 from settled.ledger import Ledger
 from settled.records import Snapshot
 from settled.states import Reason, Status
-from tests.core.host import Host, HostStore, started, submitted
+from tests.core.host import Host, started, submitted
 from tests.stores.making import failure, new_task, success
 
 
@@ -64,16 +65,15 @@ def test_an_unknown_task_cannot_be_cancelled_or_retried(ledger: Ledger) -> None:
         ledger.retry(unknown)
 
 
-class Stale(HostStore):
-    """A store whose next read is older than the next write."""
+def be_stale_once(store: Any, row: Snapshot) -> None:
+    """Have the store's next read be older than its next write."""
+    read = store.read
 
-    stale: Snapshot | None = None
+    def first(ids: Sequence[str]) -> list[Snapshot]:
+        store.read = read
+        return [row]
 
-    def read(self, ids: Sequence[str]) -> list[Snapshot]:
-        if self.stale is not None:
-            row, self.stale = self.stale, None
-            return [row]
-        return super().read(ids)
+    store.read = first
 
 
 @pytest.mark.parametrize("moved_on", ["claimed", "completed"])
@@ -82,10 +82,10 @@ def test_a_task_that_moves_on_while_it_is_cancelled_is_looked_at_again(
 ) -> None:
     row = submitted(worker)
     (claimed,) = worker.claim(str(worker.worker), ["work"], 1)
-    store = Stale(host)
+    store = host.store()
     canceller = Ledger(store)
     canceller.open()
-    store.stale = row
+    be_stale_once(store, row)
     if moved_on == "completed":
         worker.settle_now(success(claimed))
         with pytest.raises(NotAllowed):

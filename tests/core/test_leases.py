@@ -211,8 +211,7 @@ def test_a_worker_that_cannot_enlist_leaves_no_lock_behind(
 def test_a_row_that_no_worker_answers_for_is_found_by_a_thorough_sweep(host: Host, worker: Ledger) -> None:
     row = started(worker, policy=LONG)
     reader = host.ledger()
-    with worker.store.transaction():
-        worker.store._cursor().execute("DELETE FROM task_workers")  # type: ignore[attr-defined]
+    host.sql("DELETE FROM task_workers")
     assert reader.expire() == 0
     assert reader.expire(thoroughly=True) == 1
     assert reader.get(row.id).reason is Reason.WORKER_LOST

@@ -75,7 +75,7 @@ class PostgresWorld:
 
     refusals = (psycopg.IntegrityError,)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.ground = ground.take()
         self.url = self.ground.url
         self.nowhere = f"{self.ground.server}?schema={self.ground.schema}_nowhere"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from settled.errors import BadLedgerUrl, SettledError
 from settled.ledger import Ledger
+from settled.runner.text import shown
 from settled.stores.urls import store_of
 
 VARIABLE = "SETTLED_LEDGER"
@@ -25,8 +26,13 @@ def url_of(args: Namespace) -> str:
         return f"sqlite:///{USUAL}"
     raise BadLedgerUrl(
         f"No ledger is named, and there is no {USUAL} in {os.getcwd()}. "
-        f"Give --ledger sqlite:///PATH, set {VARIABLE}, or change to the folder of the application."
+        f"Give --ledger sqlite:///PATH or postgresql://…, set {VARIABLE}, or change to the folder of the application."
     )
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be shown."""
+    return shown(url, 300)
 
 
 def closed(args: Namespace, *, retention: float | None = None) -> Ledger:
@@ -35,8 +41,8 @@ def closed(args: Namespace, *, retention: float | None = None) -> Ledger:
     store = store_of(url)
     if not store.exists():
         raise BadLedgerUrl(
-            f"There is no ledger at {url} (seen from {os.getcwd()}): no such file, or not one of settled's. "
-            "Check the path; an application makes its ledger when it first uses it."
+            f"There is no ledger at {without_credentials(url)} (seen from {os.getcwd()}): no such file or schema, or not "
+            "one of settled's. Check the URL; an application makes its ledger when it first uses it."
         )
     return Ledger(store, retention=retention)
 

@@ -7,17 +7,19 @@ from argparse import Namespace
 from settled import doctor
 from settled.cli import documents, tables
 from settled.cli.exits import Exit
-from settled.cli.ledgers import closed, opened
+from settled.cli.ledgers import closed, opened, url_of, without_credentials
 from settled.cli.parsing import Commands, add_command
 from settled.cli.tables import Column
 from settled.cli.words import line, seconds_of
+from settled.stores.urls import store_of
 
 DAY = 86_400.0
 COLUMNS = (Column("LEVEL", coloured=True), Column("SUBJECT"), Column("FOUND", least=20))
 
 
 def add(commands: Commands) -> None:
-    """Add the three commands to the parser."""
+    """Add the four commands to the parser."""
+    add_command(commands, "migrate", migrate, "make the ledger, or bring it to this version; for its owner's role")
     command = add_command(commands, "sweep", sweep, "settle everything that is overdue, once; for a timer")
     command.add_argument("--json", action="store_true", help="one JSON document")
     command = add_command(commands, "prune", prune, "delete settled tasks that are old")
@@ -31,6 +33,18 @@ def add(commands: Commands) -> None:
         "--retention", type=seconds_of, metavar="AGE", help="how long tasks ought to be kept (as the application says)"
     )
     command.add_argument("--json", action="store_true", help="one JSON document")
+
+
+def migrate(args: Namespace) -> Exit:
+    """Open the ledger, which makes it and brings it to this version."""
+    url = url_of(args)
+    store = store_of(url)
+    try:
+        store.open()
+    finally:
+        store.close()
+    print(f"The ledger at {without_credentials(url)} is there, and of this version.")
+    return Exit.DONE
 
 
 def sweep(args: Namespace) -> Exit:

@@ -12,6 +12,7 @@ from argparse import Namespace
 from types import FrameType
 
 from settled.cli.exits import Exit
+from settled.cli.ledgers import without_credentials
 from settled.cli.parsing import Commands, add_command
 from settled.cli.target import tasks_of
 from settled.cli.words import line, seconds_of, whole_above_zero
@@ -54,7 +55,10 @@ async def _work(tasks: Tasks, args: Namespace) -> None:
         concurrency=args.concurrency, threads=args.threads, processes=args.processes, drain=args.drain
     ):
         names = ", ".join(sorted(tasks.functions))
-        print(f"settled: worker {os.getpid()} runs {line(names)} of {args.target} on {tasks.url}", flush=True)
+        print(
+            f"settled: worker {os.getpid()} runs {line(names)} of {args.target} on {without_credentials(tasks.url)}",
+            flush=True,
+        )
         await told.wait()
         print(f"settled: worker {os.getpid()} takes no more and drains; a second signal ends it at once", flush=True)
     ending = threading.Timer(END_SECONDS, os._exit, (Exit.DONE,))

@@ -243,7 +243,7 @@ class PostgresStore:
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.place.shown), self._reader.use() as connection:
-            return postgres_check.findings(connection, self.place, deep=deep)
+            return postgres_check.findings(connection, self.place, self._sql, deep=deep)
 
     # -- liveness and hints, where there is a session of our own
 

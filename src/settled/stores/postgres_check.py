@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from settled.records import Finding
 from settled.stores import queries
@@ -18,11 +19,11 @@ _HELP = "Restore it from the migration in settled/stores/sql/migrations, and fin
 _LOSS = "so the database no longer refuses what must not happen"
 
 
-def findings(connection: Connection, place: Place, *, deep: bool) -> list[Finding]:
+def findings(connection: Connection, place: Place, sql: dict[str, str], *, deep: bool) -> list[Finding]:
     """Return what is found; ``deep`` reads every row."""
     found = [_durability(connection), *_protections(connection, place), _sizes(connection, place)]
     found += [_vacuuming(connection, place), _sessions(connection, place)]
-    return [*found, _integrity(connection, place)] if deep else found
+    return [*found, _integrity(connection, sql)] if deep else found
 
 
 def _durability(connection: Connection) -> Finding:
@@ -44,7 +45,7 @@ def _protections(connection: Connection, place: Place) -> list[Finding]:
 
 
 def _indexes(connection: Connection, place: Place, text: str) -> Iterator[Finding]:
-    there = dict(
+    there: dict[str, Any] = dict(
         connection.execute(
             "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
             "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s",
@@ -59,15 +60,14 @@ def _indexes(connection: Connection, place: Place, text: str) -> Iterator[Findin
 
 
 def _triggers(connection: Connection, place: Place, text: str) -> Iterator[Finding]:
-    there = {
-        name: enabled
-        for name, enabled in connection.execute(
+    there: dict[str, str] = dict(
+        connection.execute(
             "SELECT t.tgname, t.tgenabled::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE n.nspname = %s AND c.relname = 'task_results' AND NOT t.tgisinternal",
             (place.schema,),
-        )
-    }
+        ).fetchall()
+    )
     ours = _TRIGGER.findall(text)
     for name in ours:
         if there.get(name) not in ("O", "A"):
@@ -81,7 +81,7 @@ def _triggers(connection: Connection, place: Place, text: str) -> Iterator[Findi
 
 
 def _functions(connection: Connection, place: Place, text: str) -> Iterator[Finding]:
-    there = dict(
+    there: dict[str, Any] = dict(
         connection.execute(
             "SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
             "WHERE n.nspname = %s",
@@ -131,13 +131,11 @@ def _sessions(connection: Connection, place: Place) -> Finding:
     )
 
 
-def _integrity(connection: Connection, place: Place) -> Finding:
+def _integrity(connection: Connection, sql: dict[str, str]) -> Finding:
     """Read and decode every value of every row; a page with a wrong checksum or a damaged value raises."""
     connection.execute("SET statement_timeout = 0")
     try:
-        count = connection.execute(
-            f"SELECT count(*), sum(length(t::text)) FROM {place.quoted}.task_results t"
-        ).fetchall()[0][0]
+        count = connection.execute(sql["read_all"]).fetchall()[0][0]
     finally:
         connection.execute("RESET statement_timeout")
     return Finding("ok", "integrity", f"All of the {count:,} rows can be read.")

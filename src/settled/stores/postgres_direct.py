@@ -58,6 +58,7 @@ class Direct:
         self._told_at = 0.0
         self._session: Connection | None = None
         self._server = ""
+        self._looked = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
@@ -65,21 +66,14 @@ class Direct:
 
     def hold(self, worker: str) -> None:
         """Take the worker's lock, and again whenever the session was lost; raise ``LedgerUnavailable`` if it cannot."""
-        self._held.add(worker)
-        try:
-            self._order(lambda session: self._take(session, worker))
-        except BaseException:
-            self._held.discard(worker)
-            raise
+        self._order(lambda session: self._hold(session, worker))
 
     def release(self, worker: str) -> None:
         """Drop the lock if it is ours, and its record; harmless while the database is away."""
-        mine = worker in self._held
-        self._held.discard(worker)
         try:
-            self._order(lambda session: self._drop(session, worker, mine))
+            self._order(lambda session: self._drop(session, worker))
         except LedgerUnavailable:
-            pass  # the record is left over; without a worker's row nobody asks for it
+            self._held.discard(worker)  # the record is left over; without a worker's row nobody asks for it
 
     def gone(self, worker: str) -> bool:
         """Whether the worker's process is certainly dead, as far as the last look can tell; asks nobody."""
@@ -185,11 +179,18 @@ class Direct:
         self._listened = bool(found and found[0])
         if new:
             self._hint()
+        self._looked.set()
 
     def _take(self, session: Connection, worker: str) -> None:
         session.execute(self._sql["hold"], {"worker": worker, "key": self._key(worker), "server": self._server})
 
-    def _drop(self, session: Connection, worker: str, mine: bool) -> None:
+    def _hold(self, session: Connection, worker: str) -> None:
+        self._take(session, worker)
+        self._held.add(worker)  # from now on it is taken anew whenever the session was lost
+
+    def _drop(self, session: Connection, worker: str) -> None:
+        mine = worker in self._held
+        self._held.discard(worker)
         session.execute(self._sql["release"], {"worker": worker})
         self._absent.pop(worker, None)
         self._dead -= {worker}

@@ -29,7 +29,8 @@ _SESSION = """
 SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';
 SET jit = off;  -- it would compile for longer than any statement here runs
 -- A worker's session that the network has cut off must outlive its lease: a lock that is gone means a death.
-SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 120000;
+SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4;
+SET tcp_user_timeout = 120000;
 """
 _WRITER = """
 SET lock_timeout = '2s';
@@ -64,7 +65,7 @@ def place_of(url: str) -> Place:
         )
     if direct not in ("yes", "no"):
         raise BadLedgerUrl(
-            f"direct={direct} is neither yes nor no. Write direct=no where PgBouncer shares sessions out by transaction."
+            f"direct={direct} is neither yes nor no. Write direct=no where PgBouncer shares sessions by transaction."
         )
     conninfo = urlunsplit(parts._replace(query=urlencode(given, quote_via=quote)))
     try:
@@ -107,8 +108,8 @@ def migrate(connection: Connection, place: Place, sql: dict[str, str]) -> None:
     version = _version(connection, place, sql)
     if version > steps[-1][0]:
         raise LedgerTooNew(
-            f"{place.shown} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer one wrote "
-            "it. Nothing was changed. Install that version, or use another schema."
+            f"{place.shown} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer one "
+            "wrote it. Nothing was changed. Install that version, or use another schema."
         )
     for number, statements in steps[version:]:
         with connection.transaction():
@@ -119,7 +120,7 @@ def migrate(connection: Connection, place: Place, sql: dict[str, str]) -> None:
             if number == 1 and not _has_schema(connection, place):
                 connection.execute(f"CREATE SCHEMA {place.quoted}")
             connection.execute(statements.replace("{schema}", place.quoted))
-            connection.execute(f"UPDATE {place.quoted}.task_ledger SET version = %s", (number,))
+            connection.execute(sql["set_version"], {"version": number})
 
 
 def _version(connection: Connection, place: Place, sql: dict[str, str]) -> int:
@@ -136,7 +137,8 @@ def _version(connection: Connection, place: Place, sql: dict[str, str]) -> int:
 
 def _exists(connection: Connection, place: Place, table: str) -> bool:
     found = connection.execute(
-        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relname = %s",
         (place.schema, table),
     ).fetchone()
     return found is not None

@@ -3,11 +3,15 @@
 -- in the order of the primary key, so that two batches lock in the same order; it answers with one row,
 -- whose first column is the instant of its transaction.
 
--- name: exists
-SELECT to_regclass(%(table)s) IS NOT NULL;
-
 -- name: version
 SELECT version FROM {schema}.task_ledger;
+
+-- name: set_version
+UPDATE {schema}.task_ledger SET version = %(version)s::int;
+
+-- name: read_all
+-- Every value of every row, decoded.
+SELECT count(*), sum(length(t::text)) FROM {schema}.task_results t;
 
 -- name: now
 -- What the ledger is called, whatever the way to it, and what time it is there.

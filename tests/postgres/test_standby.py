@@ -19,9 +19,15 @@ from tests.postgres.world import ServerWorld
 
 
 @pytest.fixture
-def world(worlds: Worlds, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServerWorld:
+def world(worlds: Worlds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServerWorld:
     monkeypatch.setenv("SETTLED_STATE_FOLDER", str(tmp_path / "state"))
     return worlds(drain=1.0, lease=4.0)
+
+
+@pytest.fixture
+def worlds(standby: Server, worlds: Worlds) -> Worlds:
+    """Ended before the standby is."""
+    return worlds
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class ServerWorld(World):
         super().__init__(folder, record, url, PostgresEyes(server.conninfo(), self.schema), **options)
 
     def moves_to(self, server: Server) -> None:
-        """Look at another server from now on, as after a failover; the test's own reader too, if it has not looked yet."""
+        """Look at another server from now on, as after a failover; before the test's own ledger is first used."""
         self.server = server
         self.url = self._of_schema(server.local_url)
         self.eyes.conninfo = server.conninfo()

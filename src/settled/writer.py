@@ -156,6 +156,7 @@ class Writer:
                 closing = LedgerUnavailable("The process ended before the ledger could be written.")
                 self._give_up(self._kept, closing)
                 self._kept = []
+                self._journal.leave()
 
     def _take(self, batch: list[Write], *, wait: bool) -> bool:
         """Add what is queued to the batch; False once the writer is to end."""

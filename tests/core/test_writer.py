@@ -71,12 +71,16 @@ class Notebook:
 
     def __init__(self) -> None:
         self.pages: list[str] = []
+        self.left: list[str] = []
 
     def keep(self, verdicts: Sequence[str]) -> None:
         self.pages = list(verdicts)
 
     def forget(self) -> None:
         self.pages = []
+
+    def leave(self) -> None:
+        self.left, self.pages = self.pages, []
 
 
 @pytest.fixture
@@ -270,7 +274,7 @@ def test_closing_is_patient_with_a_database_that_comes_back(writer: Writer, ward
     assert kept.result(timeout=0) == "verdict at 7"
 
 
-def test_closing_ends_though_the_database_stays_away(writer: Writer, ward: Ward) -> None:
+def test_closing_ends_though_the_database_stays_away(writer: Writer, ward: Ward, notebook: Notebook) -> None:
     ward.trouble = LedgerUnavailable("away")
     kept = [put(writer, str(number), patience=FOREVER) for number in range(10)]
     begun = time.monotonic()
@@ -279,6 +283,7 @@ def test_closing_ends_though_the_database_stays_away(writer: Writer, ward: Ward)
     for future in kept:
         with pytest.raises(LedgerUnavailable, match="ended before"):
             future.result(timeout=0)
+    assert notebook.left == [str(number) for number in range(10)]  # a later commit here must not tear these pages out
 
 
 def test_closing_twice_or_before_the_first_write_is_harmless(writer: Writer) -> None:

@@ -31,6 +31,8 @@ test: lint test-js test-py ## lint, then every test, against the built wheel (JO
 test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= what to pass on to pytest)
 	@$(TESTENV)/bin/python tests/browser/chromium.py >/dev/null || tools/apt.sh chromium fonts-liberation || \
 		echo 'Chromium is missing: the tests in tests/browser are skipped' >&2
+	@$(TESTENV)/bin/python tests/servers.py || tools/apt.sh postgresql pgbouncer || \
+		echo 'PostgreSQL is missing: its tests are skipped' >&2
 	$(TESTENV)/bin/python tools/check_wheel.py $(BUILD)/dist/*.whl
 	$(TESTENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
 

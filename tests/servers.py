@@ -56,5 +56,9 @@ def _is_superuser(url: str) -> bool:
 
 
 if __name__ == "__main__":
+    from tests.postgres.pooler import program
+
     if not (_is_superuser(os.environ.get(VARIABLE) or USUAL) or programs()):
         sys.exit(MISSING)
+    if program() is None:
+        sys.exit("no pgbouncer")

@@ -32,9 +32,9 @@ def postgres() -> Iterator[PostgresWorld]:
 
 
 @pytest.fixture
-def nowhere(postgres: PostgresWorld) -> Iterator[str]:
+def nowhere(postgres: PostgresWorld) -> str:
     """A schema that is not there yet, and goes with the test."""
-    yield f"{postgres.ground.schema}_nowhere"
+    return f"{postgres.ground.schema}_nowhere"
 
 
 def kinds(postgres: PostgresWorld, schema: str) -> set[str]:
@@ -172,9 +172,12 @@ def test_a_role_with_least_privilege_cannot_take_the_protections_away(
     app: str, postgres: PostgresWorld, harm: str
 ) -> None:
     url, _, _ = app.partition("?")
-    with psycopg.connect(url, autocommit=True, options=f"-c search_path={postgres.ground.schema}") as connection:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(harm.encode())
+    options = f"-c search_path={postgres.ground.schema}"
+    with (
+        psycopg.connect(url, autocommit=True, options=options) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(harm.encode())
 
 
 def test_a_role_that_may_not_make_a_ledger_says_what_to_grant(app: str, postgres: PostgresWorld) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from settled.clock import ManualClock
 from settled.errors import LedgerFull, SettledError
 from settled.ledger import Ledger
 from settled.records import Snapshot
+from settled.stores.base import Change, Written
 from settled.stores.sqlite import SQLiteStore
 from tests.stores.making import new_task
 
@@ -65,13 +65,12 @@ class HostStore(SQLiteStore):
         super().__init__(host.path, host.clock)
         self._host = host
 
-    @contextmanager
-    def transaction(self) -> Iterator[int]:
+    def write(self, changes: Sequence[Change]) -> Written:
         if self._host.trouble is not None:
             raise self._host.trouble
-        with super().transaction() as now:
-            yield now
+        written = super().write(changes)
         self._host.commits += 1
+        return written
 
     def _query(self, sql: str, values: Any = ()) -> list[Any]:
         if self._host.unreadable is not None:

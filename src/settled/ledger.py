@@ -109,10 +109,9 @@ class Ledger:
         claimed: Rows = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
         return claimed
 
-    async def aclaim(self, worker: str, names: Sequence[str], limit: int) -> Rows:
+    def aclaim(self, worker: str, names: Sequence[str], limit: int) -> asyncio.Future[Rows]:
         """The same, on an event loop."""
-        claimed: Rows = await self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
-        return claimed
+        return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
 
     async def anything_due(self, names: Sequence[str]) -> bool:
         """Whether a task of these names may be claimed now; one index probe when there is none."""

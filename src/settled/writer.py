@@ -83,9 +83,9 @@ class Writer:
         patience: float = FOREVER,
     ) -> None:
         """Queue one write; returns at once."""
-        if self._thread is None:
-            self._start()
         self._queue.put(Write(verb, payload, future, FOREVER if patience == FOREVER else time.monotonic() + patience))
+        if self._thread is None:  # looked at last: what comes in behind a close needs a thread again
+            self._start()
 
     def write_all(self, verb: str, payloads: Sequence[Any], patience: float) -> list[Any]:
         """Write and wait, from a thread; raises what the first failing write raises."""

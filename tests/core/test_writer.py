@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -315,6 +316,22 @@ def test_writes_that_race_with_closing_are_all_answered(ward: Ward, told: Told) 
         for future in futures:
             assert future.result(timeout=SOON) == "x at 7"
         writer.close(SOON)
+
+
+def test_a_write_that_comes_in_just_behind_a_close_is_answered(writer: Writer) -> None:
+    put(writer, "first").result(timeout=SOON)
+
+    class Behind(SimpleQueue[Any]):
+        def put(self, item: Any, *rest: Any) -> None:
+            if item is not None and writer._thread is not None:
+                writer.close(SOON)  # between the look at the thread and the write's own place in the queue
+            super().put(item, *rest)
+
+    writer._queue.put(None)
+    writer._thread.join(timeout=SOON)  # type: ignore[union-attr]
+    writer._thread, writer._queue = None, Behind()
+    put(writer, "second").result(timeout=SOON)
+    assert put(writer, "third").result(timeout=SOON) == "third at 7"
 
 
 def test_a_disk_that_hangs_in_a_commit_keeps_nobody_waiting_beyond_his_patience(

@@ -64,15 +64,15 @@ class TaskFunction(Generic[P, R]):
             policy.attempts, policy.reserve_ms(0), key, owner,
         )  # fmt: skip
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, as if it were no task."""
         return self.function(*args, **kwargs)
 
-    def submit(self, *args: Any, **kwargs: Any) -> Task:
+    def submit(self, /, *args: Any, **kwargs: Any) -> Task:
         """Submit a call, durable when this returns; raise ``BadArguments``, ``KeyConflict``, ``LedgerUnavailable``."""
         return self._submitter.submit_new(self.new(args, kwargs), self._connection)
 
-    def asubmit(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
+    def asubmit(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
         """The same, to be awaited on an event loop."""
         return self._submitter.asubmit_new(self.new(args, kwargs), self._connection)
 

@@ -368,6 +368,7 @@ class SQLiteStore:
         """Show that the ledger is open here; whether it is so nowhere else, in this process or another."""
         try:
             self._locks.release(self._presence)
+            self._presence = f"open-{os.urandom(8).hex()}"  # processes that were forked before have one each
             self._locks.hold(self._presence)
             return not self._locks.others("open-", self._presence)
         except OSError:

@@ -165,6 +165,24 @@ async def test_a_prefix_that_is_said_counts(world: World) -> None:
     assert (response.status_code, response.headers["location"]) == (202, f"/said/{body['id']}")
 
 
+async def test_a_prefix_in_any_script_makes_a_location_that_leads_to_the_task(world: World) -> None:
+    app = FastAPI()
+    app.include_router(tasks_router(world.tasks), prefix="/задачи")
+
+    @app.post("/add")
+    async def start(response: Response) -> Any:
+        return accepted(await world.tasks.asubmit("add", 1, 2), response)
+
+    async with client_of(app) as client:
+        answer = await client.post("/add")
+        assert answer.status_code == 202
+        assert (await client.get(answer.headers["location"])).status_code == 200
+    for said in ("https://example.org:8000/a%20b", "/~me/a;b"):
+        response = Response()
+        accepted(await world.tasks.asubmit("add", 1, 2), response, prefix=said)
+        assert response.headers["location"].startswith(f"{said}/")
+
+
 async def test_each_ledger_has_its_own_place(world: World, tmp_path: Path) -> None:
     other = Tasks(f"sqlite:///{tmp_path / 'other.db'}", embedded=False)
     app = FastAPI()

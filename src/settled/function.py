@@ -138,7 +138,7 @@ def describe(
     except (TypeError, ValueError):
         raise BadTaskFunction(f"{label} does not tell its signature. Wrap it in a def.") from None
     checked_number("kill_grace", kill_grace, 0, LONGEST_GRACE)
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
     chosen = isolation or ("coroutine" if is_async else "thread")
     if chosen not in ISOLATIONS:
         raise BadTaskFunction(f"isolation={isolation!r} is unknown for {label}. Use one of {', '.join(ISOLATIONS)}.")

@@ -171,6 +171,7 @@ class Ledger:
             return row
         if time.monotonic() >= self._away_until:
             try:
+                self._journal.adopt(self._write_adopted)  # how it ended may be known already
                 self._write_expiry([row] if row.overdue else [])
                 if not row.overdue:
                     self.expire()

@@ -224,6 +224,12 @@ async def test_a_repeated_request_with_the_same_key_is_one_task(world: World) ->
     assert len(set(ids)) == 3
 
 
+async def test_a_key_that_is_too_long_is_a_422_document(world: World) -> None:
+    async with client_of(site(world)) as client:
+        answer = await client.post("/add", headers={"Idempotency-Key": "k" * 1_001})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:settled:bad-input")
+
+
 async def test_a_key_used_with_other_arguments_is_422_and_tells_no_id(world: World) -> None:
     async with client_of(site(world)) as client:
         first = await client.post("/add?other=5", headers={"Idempotency-Key": "k"})

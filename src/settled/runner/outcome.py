@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import inspect
 import json
 import pathlib
 import traceback
@@ -114,6 +115,11 @@ def _clean(value: Any) -> Any:
 def _rejected(value: Any, error: BaseException) -> Outcome:
     kind = storable(type(value).__name__)
     why = "it refers to itself" if "Circular" in _text(error) or isinstance(error, RecursionError) else _text(error)
+    if inspect.iscoroutine(value):
+        value.close()
+        why = (
+            "it was never awaited. The function is async inside and not outside, as by a decorator: make that one async"
+        )
     if isinstance(value, (bytes, bytearray)):
         why = "bytes have no JSON form; return text, e.g. base64"
     return Outcome(

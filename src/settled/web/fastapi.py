@@ -171,11 +171,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _idempotency_key(
     idempotency_key: Annotated[
-        str | None,
-        Header(max_length=255, description="Requests with the same key are one task, which is submitted once."),
+        str | None, Header(description="Requests with the same key are one task, which is submitted once.")
     ] = None,
 ) -> str | None:
-    return (idempotency_key or "").strip().strip('"') or None
+    return (idempotency_key or "").strip().strip('"') or None  # what is too long is refused by ``using``
 
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]

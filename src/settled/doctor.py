@@ -162,7 +162,8 @@ def _clock(ledger: Ledger, clock: Clock) -> Finding:
         return _warning("clock", f"{said} this machine's. That moves no deadline; the instants shown are the ledger's.")
     return _warning(
         "clock",
-        f"{said} the system's, which was set. That moves no deadline; the instants shown are off until all processes have ended and no task is open.",
+        f"{said} the system's, which was set. That moves no deadline; the instants shown are off until all processes "
+        "have ended and no task is open.",
     )
 
 

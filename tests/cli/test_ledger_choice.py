@@ -45,7 +45,7 @@ def test_the_option_comes_before_the_variable_and_that_before_the_usual_file(hom
 
 
 @pytest.mark.parametrize(
-    "url", ["tasks.db", "postgresql://x", "sqlite:///:memory:", "sqlite:///no/such/folder/x.db", ""]
+    "url", ["tasks.db", "postgresql://x?schema=a-b", "sqlite:///:memory:", "sqlite:///no/such/folder/x.db", ""]
 )
 def test_a_url_that_is_wrong_is_a_clear_error(folder, settled, url):
     said = settled("ls", "--ledger", url)

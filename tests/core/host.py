@@ -53,13 +53,12 @@ class Host:
     def until(self, instant_ms: int, now: int) -> None:
         self.advance((instant_ms - now) / 1000)
 
-    def sql(self, statement: str) -> None:
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement as a program does that knows nothing of settled."""
         if self.ground is not None:
-            self.ground.sql(statement)
-            return
+            return self.ground.sql(statement)
         with closing(sqlite3.connect(self.path, isolation_level=None, timeout=5)) as connection:
-            connection.execute(statement)
+            return connection.execute(statement).fetchall()
 
     def fill_disk(self) -> None:
         """Every write fails at once, reads go on."""

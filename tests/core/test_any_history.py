@@ -5,13 +5,13 @@ Nothing here waits: the clock is moved by hand, and each process's writer answer
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ from settled.records import Snapshot
 from settled.states import MOVES, Reason, Status
 from settled.stores.base import Change, Progress, Written
 from tests.core.conftest import EFFORT
-from tests.core.host import Host, HostStore
+from tests.core.host import Host, HostStore, PostgresHostStore
 from tests.stores.making import new_task, success
 
 POLICIES = st.builds(
@@ -63,13 +63,14 @@ class ReadOnlyStore(HostStore):
 class History(RuleBasedStateMachine):
     """Processes of one machine on one ledger file."""
 
+    database = "sqlite"
     attempts = Bundle("attempts")
     """(process, task as claimed): some of them long stale."""
 
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.host = Host(Path(self.folder.name))
+        self.host = Host(Path(self.folder.name), self.database)
         self.rows: dict[str, dict[str, object]] = {}
         self.executions: Counter[str] = Counter()
         self.told: dict[str, Reason | None] = {}
@@ -89,8 +90,14 @@ class History(RuleBasedStateMachine):
 
     def start_all(self) -> None:
         self.processes = [self.start() for _ in range(PROCESSES)]
-        self.observer = Ledger(ReadOnlyStore(self.host), lease=5.0)
+        self.observer = Ledger(self.read_only(), lease=5.0)
         self.observer.open()
+
+    def read_only(self) -> Any:
+        return ReadOnlyStore(self.host)
+
+    def retire(self, process: Ledger) -> None:
+        self.retired.append(process)
 
     def start(self) -> Ledger:
         trouble, self.host.trouble = self.host.trouble, None
@@ -236,7 +243,7 @@ class History(RuleBasedStateMachine):
     def a_process_dies_and_another_starts(self, number: int) -> None:
         dead = self.process(number)
         self.host.dead.add(str(dead.worker))
-        self.retired.append(dead)
+        self.retire(dead)
         self.processes[number % PROCESSES] = self.start()
 
     @rule(number=st.integers(0, 9))
@@ -245,7 +252,7 @@ class History(RuleBasedStateMachine):
         with self.perhaps_away():
             leaving.dismiss()
         self.host.dead.add(str(leaving.worker))
-        self.retired.append(leaving)
+        self.retire(leaving)
         self.processes[number % PROCESSES] = self.start()
 
     @rule(hours=st.integers(-1_000, 1_000))
@@ -280,8 +287,7 @@ class History(RuleBasedStateMachine):
     def the_contract_holds(self) -> None:
         if not hasattr(self, "host"):
             return
-        with closing(sqlite3.connect(self.host.path)) as plain:
-            found = plain.execute(f"SELECT {', '.join(COLUMNS)} FROM task_results").fetchall()
+        found = self.host.sql(f"SELECT {', '.join(COLUMNS)} FROM task_results")
         rows = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in found}
         for task_id, row in rows.items():
             self.is_sound(row)
@@ -332,5 +338,33 @@ class History(RuleBasedStateMachine):
                     assert self.told.setdefault(task_id, seen.reason) == seen.reason
 
 
+class ReadOnlyPostgresStore(PostgresHostStore):
+    """The same on PostgreSQL."""
+
+    def write(self, changes: Sequence[Change]) -> Written:
+        raise LedgerFull("This process cannot write.")
+
+
+class PostgresHistory(History):
+    """Processes of several machines on one schema: no machine's clock counts, and none holds the ledger."""
+
+    database = "postgres"
+
+    def read_only(self) -> Any:
+        return ReadOnlyPostgresStore(self.host)
+
+    def retire(self, process: Ledger) -> None:
+        super().retire(process)
+        process.close()  # its connections end with it
+
+    def the_system_clock_jumps(self, hours: int) -> None:
+        pass
+
+    def the_machine_reboots(self, hours: int) -> None:
+        pass
+
+
 TestAnyHistory = History.TestCase
 TestAnyHistory.settings = settings(max_examples=25 * EFFORT, stateful_step_count=30, deadline=None)
+TestAnyHistoryOnPostgres = PostgresHistory.TestCase
+TestAnyHistoryOnPostgres.settings = settings(max_examples=5 * EFFORT, stateful_step_count=20, deadline=None)

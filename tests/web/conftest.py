@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.stores.worlds import PostgresWorld
 from tests.web.world import FACES, World, living
 
 
@@ -16,10 +17,24 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=sorted(FACES))
+BOTH_DATABASES = ("test_polling",)
+"""What runs on PostgreSQL too, where no read may hold up the event loop."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "world" in metafunc.fixturenames and metafunc.module.__name__.startswith("tests.web."):
+        both = metafunc.module.__name__.rpartition(".")[2] in BOTH_DATABASES
+        metafunc.parametrize("world", [*sorted(FACES), *(["asgi-postgres"] if both else [])], indirect=True)
+
+
+@pytest.fixture
 async def world(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
-    async with living(tmp_path, FACES[request.param]) as world:
+    face, _, database = request.param.partition("-")
+    where = PostgresWorld() if database else None
+    async with living(tmp_path, FACES[face], where and where.nowhere) as world:
         yield world
+    if where is not None:
+        where.close()
 
 
 @pytest.fixture

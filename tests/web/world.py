@@ -55,8 +55,8 @@ FACES = {"asgi": bare, "fastapi": framed}
 class World:
     """Task functions whose every step a test decides, and a client of the app that serves them."""
 
-    def __init__(self, folder: Path, face: Callable[..., App]) -> None:
-        self.tasks = Tasks(f"sqlite:///{folder / 'tasks.db'}", drain=0)
+    def __init__(self, url: str, face: Callable[..., App]) -> None:
+        self.tasks = Tasks(url, drain=0)
         self.face = face
         self.go = asyncio.Event()
         self.step = asyncio.Event()
@@ -117,8 +117,8 @@ def register(world: World) -> None:
 
 
 @asynccontextmanager
-async def living(folder: Path, face: Callable[..., App]) -> AsyncIterator[World]:
-    world = World(folder, face)
+async def living(folder: Path, face: Callable[..., App], url: str | None = None) -> AsyncIterator[World]:
+    world = World(url or f"sqlite:///{folder / 'tasks.db'}", face)
     async with world.tasks.lifespan():
         try:
             yield world

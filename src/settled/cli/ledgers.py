@@ -41,8 +41,8 @@ def closed(args: Namespace, *, retention: float | None = None) -> Ledger:
     store = store_of(url)
     if not store.exists():
         raise BadLedgerUrl(
-            f"There is no ledger at {without_credentials(url)} (seen from {os.getcwd()}): no such file or schema, or not "
-            "one of settled's. Check the URL; an application makes its ledger when it first uses it."
+            f"There is no ledger at {without_credentials(url)} (seen from {os.getcwd()}): no such file or schema, or "
+            "not one of settled's. Check the URL; an application makes its ledger when it first uses it."
         )
     return Ledger(store, retention=retention)
 

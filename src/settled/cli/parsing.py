@@ -11,7 +11,9 @@ from settled.cli.exits import Exit
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run = Callable[[argparse.Namespace], Exit]
 
-LEDGER_HELP = "the ledger's URL, e.g. sqlite:///tasks.db or postgresql://… (default: SETTLED_LEDGER, else tasks.db in this folder)"
+LEDGER_HELP = (
+    "the ledger's URL, sqlite:///tasks.db or postgresql://… (default: SETTLED_LEDGER, else tasks.db in this folder)"
+)
 
 
 def add_command(

@@ -226,4 +226,4 @@ class Store(Protocol):
         """Whether that worker's process is certainly dead; False when it cannot be told. Never waits."""
 
     def listen(self, hint: Callable[[], None]) -> None:
-        """Call back, from any thread, when another process may have written: a hint, that may be lost or for nothing."""
+        """Call back, from any thread, when another process may have written: a hint that may be lost or be idle."""

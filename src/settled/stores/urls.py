@@ -20,15 +20,7 @@ def store_of(url: str) -> Store:
     scheme, separator, rest = str(url).partition("://")
     if scheme == "postgresql" and separator:
         return _postgres(str(url))
-    readable = not re.search(r"[?#\0]", rest)  # settings of a connection are not the application's to choose
-    if (
-        scheme == "sqlite"
-        and separator
-        and rest.startswith("/")
-        and rest != "/"
-        and ":memory:" not in rest
-        and readable
-    ):
+    if scheme == "sqlite" and separator and _FILE.match(rest):
         return SQLiteStore(checked(Path(rest[1:]).expanduser()))
     raise BadLedgerUrl(
         f"{url!r} names no ledger. Use sqlite:///tasks.db (a file in the working directory), "

@@ -1,0 +1,115 @@
+"""What only a database over a network can do wrong: it goes away, holds locks, and is slow to commit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from settled.errors import LedgerUnavailable
+from settled.ledger import Ledger
+from settled.states import Status
+from settled.stores.base import Change
+from settled.stores.postgres import PostgresStore
+from tests.stores.making import new_task, success, worker_row
+from tests.stores.worlds import PostgresWorld, until, write
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresWorld]:
+    made = PostgresWorld()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(postgres: PostgresWorld) -> PostgresStore:
+    made = postgres.open()
+    write(made, "enlist", worker_row("w"))
+    return made
+
+
+def another_program(postgres: PostgresWorld) -> psycopg.Connection:
+    return psycopg.connect(postgres.ground.server, options=f"-c search_path={postgres.ground.schema}")
+
+
+def test_reads_go_on_after_every_session_was_ended(postgres: PostgresWorld, store: PostgresStore) -> None:
+    row, _ = write(store, "insert", new_task())[0]
+    pids = [line._connection.info.backend_pid for line in store._lines if line._connection is not None]
+    for pid in pids:
+        postgres.sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+    assert store.read([row.id])[0].id == row.id
+    with pytest.raises(LedgerUnavailable):  # it cannot know whether it arrived
+        write(store, "insert", new_task())
+    write(store, "insert", new_task())
+
+
+def test_a_row_that_another_program_keeps_locked_is_no_refusal(postgres: PostgresWorld, store: PostgresStore) -> None:
+    row, _ = write(store, "insert", new_task(worker="w"))[0]
+    with another_program(postgres) as program:
+        program.execute("SELECT 1 FROM task_results WHERE id = %s FOR UPDATE", (row.id,))
+        with pytest.raises(LedgerUnavailable, match="holds a lock"):
+            write(store, "settle", success(row))
+    assert write(store, "settle", success(row)) == [True]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_success_whose_transaction_outlasts_the_bound_is_taken_back(
+    postgres: PostgresWorld, store: PostgresStore, together: bool
+) -> None:
+    """It waits for a lock of another program, written already, while its bound passes."""
+    rows = sorted(row for row, _ in write(store, "insert", new_task(worker="w"), new_task(worker="w")))
+    first, second = (row for row in rows)
+    postgres.sql("CREATE TABLE IF NOT EXISTS moving (now bigint); TRUNCATE moving")
+    postgres.sql(f"INSERT INTO moving VALUES ({first.as_of})")
+    postgres.sql(  # the tests' usual clock stands still for as long as a statement runs
+        "CREATE OR REPLACE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE "
+        f"AS $$ SELECT now FROM {postgres.ground.schema}.moving $$"
+    )
+    changes = [Change("settle", [success(row)._replace(row=row) for row in (first, second)])]
+    if together:
+        changes.append(Change("insert", [new_task()]))
+    trouble: list[BaseException] = []
+
+    def settle() -> None:
+        try:
+            store.write(changes)
+        except LedgerUnavailable as error:
+            trouble.append(error)
+
+    with another_program(postgres) as program:
+        program.execute("SELECT 1 FROM task_results WHERE id = %s FOR UPDATE", (second.id,))
+        thread = threading.Thread(target=settle)
+        thread.start()
+        until(lambda: postgres.sql("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"))
+        assert not store.quiet()
+        postgres.sql(f"UPDATE moving SET now = {first.settles_at}")
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+    assert [row.status for row in store.read([first.id])] == [Status.RUNNING]
+    assert store.quiet()
+    assert trouble
+    postgres.advance((first.settles_at - first.as_of) / 1000)
+    ledger = Ledger(postgres.open())
+    assert ledger.get(first.id).settled
+    ledger.close()
+
+
+def test_an_insert_that_is_tried_again_makes_no_second_task(postgres: PostgresWorld, store: PostgresStore) -> None:
+    """The commit arrives, its answer does not: here the answer is thrown away."""
+    new, send = new_task(), store._send
+
+    def lost(connection: object, statements: object) -> object:
+        send(connection, statements)  # type: ignore[arg-type]
+        raise psycopg.OperationalError("the connection was lost")
+
+    store._send = lost  # type: ignore[method-assign, assignment]
+    with pytest.raises(LedgerUnavailable):
+        write(store, "insert", new)
+    store._send = send  # type: ignore[method-assign]
+    row, created = write(store, "insert", new)[0]
+    assert created
+    assert store.counts() == {("pending", None): 1}
+    assert store.read([row.id])[0].status is Status.PENDING

@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from settled.ledger import Ledger
 from settled.policy import Policy
 from settled.records import Snapshot
 from settled.states import MOVES, Reason, Status
-from settled.stores.base import Progress
+from settled.stores.base import Change, Progress, Written
 from tests.core.conftest import EFFORT
 from tests.core.host import Host, HostStore
 from tests.stores.making import new_task, success
@@ -56,10 +56,8 @@ RETENTION = 300.0
 class ReadOnlyStore(HostStore):
     """The store of a process that can read and never write, as on a replica."""
 
-    @contextmanager
-    def transaction(self) -> Iterator[int]:
+    def write(self, changes: Sequence[Change]) -> Written:
         raise LedgerFull("This process cannot write.")
-        yield 0
 
 
 class History(RuleBasedStateMachine):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import typing
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
+from settled import json_text
 from settled.errors import BadArguments, BadInput, BadPolicy, BadTaskFunction
 from settled.policy import Policy, ms
 from settled.records import NewTask
@@ -116,7 +116,8 @@ class TaskFunction(Generic[P, R]):
                 raise BadArguments(
                     f"{self.name}{self._signature} cannot be called like this: {error}. Nothing was submitted."
                 ) from None
-        return self._template._replace(arguments=arguments_of(self.name, args, kwargs, self.described.max_result_bytes))
+        arguments = arguments_of(self.name, args, kwargs, self.described.max_result_bytes)
+        return NewTask(self.name, arguments, *self._template[2:])
 
 
 def describe(
@@ -183,7 +184,7 @@ def checked_text(what: str, text: object) -> None:
 def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int) -> str:
     """The arguments as JSON text; raise ``BadArguments`` for what JSON cannot hold, saying which."""
     try:
-        text = _ENCODER.encode({"args": args, "kwargs": kwargs})
+        text = _dumps({"args": args, "kwargs": kwargs})
     except (TypeError, ValueError, RecursionError) as error:
         which = next((key for key, value in [*enumerate(args), *kwargs.items()] if not _encodes(value)), "?")
         raise BadArguments(
@@ -198,12 +199,12 @@ def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit
     return text
 
 
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_dumps = json_text.writer()
 
 
 def _encodes(value: Any) -> bool:
     try:
-        _ENCODER.encode(value)
+        _dumps(value)
     except (TypeError, ValueError, RecursionError):
         return False
     return True

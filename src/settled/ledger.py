@@ -396,7 +396,7 @@ class Ledger:
         if verb == "settle":
             for verdict in payloads:  # of a refused one too: its row was ended, or taken on, by another process
                 self.here.pop(verdict.id, None)
-            self._ended([verdict for verdict, won in zip(payloads, results, strict=True) if won], now, post)
+            self._ended([v for v, won in zip(payloads, results, strict=True) if won], now, post)
         elif verb == "insert":
             self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
             self.inserted(list(zip(payloads, results, strict=True)), post)
@@ -408,12 +408,8 @@ class Ledger:
             self.bell.ring([progress.id for progress in payloads], None, post)
 
     def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
-        news = {}
-        for verdict in won:
-            snapshot = verdicts.final(verdict, now) if self.bell.heard_by_anyone(verdict.id) else None
-            if snapshot is not None:
-                news[verdict.id] = snapshot
-        self.bell.ring([verdict.id for verdict in won], news, post)
+        news = {v.id: verdicts.final(v, now) for v in won if self.bell.heard_by_anyone(v.id)}
+        self.bell.ring(news, news, post)
 
     def disown(self, task_id: str) -> None:
         """Note that a task claimed here was ended or taken by another process."""

@@ -113,12 +113,12 @@ class EmbeddedEngine:
                 self._backlog.add(registered.isolation)
                 return new
             self._free[registered.isolation] -= 1
-        return new._replace(worker=worker)
+        return NewTask(*new[:-1], worker)
 
     def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
         launch = [row for _, (row, created) in rows if created and row.worker is not None]
         if launch:
-            post.add(self._loop, self._launch_all, launch)
+            post.add(self._loop, self._launch_soon, launch)
         if len(launch) < len(rows):
             post.add(self._loop, Ear.ring, self._wake)
             for new, (row, created) in rows:
@@ -158,6 +158,10 @@ class EmbeddedEngine:
             self._loop.call_soon_threadsafe(call, *args)
         except RuntimeError:
             pass  # the loop is closed; the worker's end settles what it had claimed
+
+    def _launch_soon(self, rows: Sequence[Snapshot]) -> None:
+        """Launch when those who submitted have heard so, and listen: who comes too late for the end must read it."""
+        self._loop.call_soon(self._launch_all, rows)
 
     def _launch_all(self, rows: Sequence[Snapshot]) -> None:
         for row in rows:

@@ -368,3 +368,16 @@ def test_the_life_of_a_task_takes_two_writes(tmp_path: Path) -> None:
         return sum(verb in ("insert", "settle", "claim") for verb in commits)
 
     assert stage.act(play) == 2
+
+
+def test_who_awaits_what_was_just_submitted_need_not_read_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(tasks: Tasks) -> None:
+        give = stage.register(tasks, functions.give, name="give")
+        read: list[str] = []
+        look = tasks.ledger.store.read
+        monkeypatch.setattr(tasks.ledger.store, "read", lambda ids: read.extend(ids) or look(ids))
+        ending = await (await give.asubmit(7))
+        assert ending.completed
+        assert read == []
+
+    stage.act(play)

@@ -41,9 +41,15 @@ def of_attempt(
 
 
 def of_expiry(row: Snapshot, workers: Sequence[WorkerRow]) -> Verdict:
-    """The verdict on a row that is past its deadline, or whose worker is lost."""
+    """The verdict on a row that is past its deadline, or whose worker is lost.
+
+    From the bound on its reason follows from the row and the clock alone, so that a reader who cannot write
+    it down says what everybody says, whatever becomes of the worker meanwhile.
+    """
     if row.status is Status.PENDING:
         return of_attempt(row, Reason.NEVER_STARTED, _never_started(row, workers), expiry=True)
+    if row.settles_at <= row.as_of:
+        return of_attempt(row, Reason.TIMEOUT, _no_outcome(row), expiry=True)
     worker = next((worker for worker in workers if worker.id == row.worker), None)
     if worker is None or worker.lost_at is not None:
         return of_attempt(row, Reason.WORKER_LOST, _worker_lost(row, worker), expiry=True)
@@ -81,7 +87,7 @@ def _no_outcome(row: Snapshot) -> str:
     """What others can say of an attempt whose runner said nothing in time."""
     return (
         f"Attempt {row.attempt} of {row.max_attempts} left no outcome in its timeout of {_seconds(row.timeout_ms)}: "
-        "it ran longer, or its outcome could not be written. Give it more time, or find what held it."
+        "it ran longer, its worker died, or its outcome could not be written. Give it more time, or find what held it."
     )
 
 

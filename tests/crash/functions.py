@@ -76,6 +76,11 @@ async def spins_the_loop(context: Context) -> str:
         pass
 
 
+async def held_then_large(gate: str, size: int, context: Context) -> str:
+    await held(gate, context)
+    return "x" * size
+
+
 def held_in_thread(gate: str, context: Context) -> str:
     executed(context)
     while not os.path.exists(gate):
@@ -129,7 +134,7 @@ def keeps_it_in_a_process(seconds: int, context: Context) -> str:
 
 
 COROUTINES_AND_THREADS = (
-    quick, sleeps, held, held_in_a_crowd, holds_the_loop, blocks_the_loop, spins_the_loop, held_in_thread,
+    quick, sleeps, held, held_then_large, held_in_a_crowd, holds_the_loop, blocks_the_loop, spins_the_loop, held_in_thread,
     copies_a_folder, forks, kills_its_worker, keeps_the_interpreter_lock,
 )  # fmt: skip
 PROCESSES = (held_in_process, has_a_family, keeps_it_in_a_process)

@@ -55,6 +55,11 @@ class Server:
             os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
             self._folder.chmod(0o755)
 
+    @property
+    def folder(self) -> Path:
+        """Where its data is; deleted with it."""
+        return self._folder
+
     # -- life
 
     def make(self, **settings: str) -> Server:

@@ -94,7 +94,8 @@ SELECT {schema}.began_ms(), CASE WHEN count(*) < %(count)s::int THEN coalesce(js
 FROM won;
 
 -- name: fail
--- The same for failures. From the bound on only the verdict of expiry counts; that it came late is no late write.
+-- The same for failures. From the bound on only the verdict of expiry counts, and of those none that depends on
+-- what became of a worker; that it came late is no late write.
 WITH v AS (
     SELECT * FROM unnest(%(id)s::text[], %(attempt)s::int[], %(seen)s::text[], %(reason)s::text[], %(message)s::text[],
                          %(type)s::text[], %(traceback)s::text[], %(expiry)s::bool[], %(number)s::int[])
@@ -104,7 +105,7 @@ won AS (
     SET status = 'failed', result_data = NULL, reason = v.reason, error_message = v.message, error_type = v.type,
         traceback = v.traceback, finished_at = {schema}.began_ms()
     FROM v WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = v.seen
-        AND (t.settles_at > {schema}.now_ms() OR v.expiry)
+        AND (t.settles_at > {schema}.now_ms() OR v.expiry AND v.reason <> 'worker_lost')
     RETURNING v.number, v.expiry),
 counted AS (
     UPDATE {schema}.task_ledger SET refused = refused + w.late

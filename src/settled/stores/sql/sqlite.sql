@@ -54,7 +54,8 @@ SELECT {task} FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 
 -- name: settle
 -- The one door to a terminal status: fenced by id, attempt and the status that the verdict was formed on.
--- Past the bound only the verdict of expiry counts. All of the verdicts are written, or none.
+-- Past the bound only the verdict of expiry counts, and of those none that depends on what became of a
+-- worker. All of the verdicts are written, or none.
 UPDATE task_results SET
     status = v.status, result_data = v.result_data, reason = v.reason, error_message = v.error_message,
     error_type = v.error_type, traceback = v.traceback, finished_at = ?
@@ -63,7 +64,7 @@ FROM (SELECT t.rowid AS task, w.*, count(*) OVER () AS count
                    column6 AS reason, column7 AS error_message, column8 AS error_type, column9 AS traceback,
                    column10 AS expiry FROM (VALUES {rows})) w
       CROSS JOIN task_results t ON t.id = w.id
-      WHERE t.attempt = w.attempt AND t.status = w.seen AND (t.settles_at > ? OR w.expiry)) v
+      WHERE t.attempt = w.attempt AND t.status = w.seen AND (t.settles_at > ? OR w.expiry AND w.reason <> 'worker_lost')) v
 WHERE task_results.rowid = v.task AND v.count = ?
   AND (SELECT anchor_wall - anchor_steady FROM task_ledger) = ?;
 

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from settled.post import Post
 from settled.records import Snapshot
 
+ROUND = 5.0
+"""Seconds after which one who waits for news of this process looks for itself."""
+
 
 class Ear:
     """One listener: in a thread, or on an event loop."""
@@ -46,13 +49,47 @@ class Ear:
         """The same on the event loop."""
         if self._rung or self.loop is None:
             return
-        self._future = self.loop.create_future()
         timer = self.loop.call_later(seconds, self.ring)
         try:
-            await self._future
+            await self.rung()
         finally:
             timer.cancel()
-            self._future = None
+
+    def rung(self) -> asyncio.Future[None]:
+        """Done when it rings; on the event loop, for one waiter."""
+        assert self.loop is not None
+        self._future = self.loop.create_future()
+        if self._rung:
+            self._future.set_result(None)
+        return self._future
+
+
+class Rounds:
+    """Rings those on one event loop who have waited long, from one timer for all: one each costs more than the wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: dict[Ear, float] = {}  # in the order in which they are due
+        self._timer: asyncio.TimerHandle | None = None
+
+    def join(self, ear: Ear) -> asyncio.Future[None]:
+        """Done when the ear rings, in about ``ROUND`` seconds at the latest; ``leave`` afterwards."""
+        self._due[ear] = self._loop.time() + ROUND
+        if self._timer is None:
+            self._timer = self._loop.call_later(ROUND / 10, self._go)
+        return ear.rung()
+
+    def leave(self, ear: Ear) -> None:
+        """It does not wait any more."""
+        self._due.pop(ear, None)
+
+    def _go(self) -> None:
+        now = self._loop.time()
+        while self._due and next(iter(self._due.values())) <= now:
+            ear = next(iter(self._due))
+            del self._due[ear]
+            ear.ring()
+        self._timer = self._loop.call_later(ROUND / 10, self._go) if self._due else None
 
 
 class Bell:
@@ -60,6 +97,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._ears: dict[str, list[Ear]] = {}
+        self._rounds: dict[asyncio.AbstractEventLoop, Rounds] = {}
         self._guard = threading.Lock()
 
     def listen(self, task_id: str, loop: asyncio.AbstractEventLoop | None = None) -> Ear:
@@ -68,6 +106,14 @@ class Bell:
         with self._guard:
             self._ears.setdefault(task_id, []).append(ear)
         return ear
+
+    def rounds(self, loop: asyncio.AbstractEventLoop) -> Rounds:
+        """What rings the ears of this loop that have waited long."""
+        rounds = self._rounds.get(loop)
+        if rounds is None:
+            self._rounds = {known: found for known, found in self._rounds.items() if not known.is_closed()}
+            self._rounds[loop] = rounds = Rounds(loop)
+        return rounds
 
     def stop(self, ear: Ear) -> None:
         """Listen no more."""
@@ -86,20 +132,19 @@ class Bell:
         with self._guard:
             return list(self._ears)
 
-    def ring(self, ids: Iterable[str], news: Mapping[str, Snapshot] | None = None, post: Post | None = None) -> None:
+    def ring(
+        self, ids: Iterable[str], news: Mapping[str, Snapshot | None] | None = None, post: Post | None = None
+    ) -> None:
         """Wake all who wait for these tasks; from any thread. With a ``post``, when that is sent."""
         sent = post or Post()
-        with self._guard:
-            if not self._ears:
-                return
-            for task_id in ids:
-                for ear in self._ears.get(task_id, ()):
-                    if news is not None:
-                        ear.news = news.get(task_id)
-                    if ear.loop is None:
-                        ear.ring()
-                    else:
-                        sent.add(ear.loop, Ear.ring, ear)
+        for task_id in ids:  # without the lock, for an event loop would wait for it; who listens only now reads later
+            for ear in tuple(self._ears.get(task_id, ())):
+                if news is not None:
+                    ear.news = news.get(task_id)
+                if ear.loop is None:
+                    ear.ring()
+                else:
+                    sent.add(ear.loop, Ear.ring, ear)
         if post is None:
             sent.send()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import typing
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
+from settled import json_text
 from settled.errors import BadArguments, BadInput, BadPolicy, BadTaskFunction
 from settled.policy import Policy, ms
 from settled.records import NewTask
@@ -64,15 +64,15 @@ class TaskFunction(Generic[P, R]):
             policy.attempts, policy.reserve_ms(0), key, owner,
         )  # fmt: skip
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, as if it were no task."""
         return self.function(*args, **kwargs)
 
-    def submit(self, *args: Any, **kwargs: Any) -> Task:
+    def submit(self, /, *args: Any, **kwargs: Any) -> Task:
         """Submit a call, durable when this returns; raise ``BadArguments``, ``KeyConflict``, ``LedgerUnavailable``."""
         return self._submitter.submit_new(self.new(args, kwargs), self._connection)
 
-    def asubmit(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
+    def asubmit(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
         """The same, to be awaited on an event loop."""
         return self._submitter.asubmit_new(self.new(args, kwargs), self._connection)
 
@@ -116,7 +116,8 @@ class TaskFunction(Generic[P, R]):
                 raise BadArguments(
                     f"{self.name}{self._signature} cannot be called like this: {error}. Nothing was submitted."
                 ) from None
-        return self._template._replace(arguments=arguments_of(self.name, args, kwargs, self.described.max_result_bytes))
+        arguments = arguments_of(self.name, args, kwargs, self.described.max_result_bytes)
+        return NewTask(self.name, arguments, *self._template[2:])
 
 
 def describe(
@@ -137,7 +138,7 @@ def describe(
     except (TypeError, ValueError):
         raise BadTaskFunction(f"{label} does not tell its signature. Wrap it in a def.") from None
     checked_number("kill_grace", kill_grace, 0, LONGEST_GRACE)
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
     chosen = isolation or ("coroutine" if is_async else "thread")
     if chosen not in ISOLATIONS:
         raise BadTaskFunction(f"isolation={isolation!r} is unknown for {label}. Use one of {', '.join(ISOLATIONS)}.")
@@ -183,7 +184,7 @@ def checked_text(what: str, text: object) -> None:
 def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int) -> str:
     """The arguments as JSON text; raise ``BadArguments`` for what JSON cannot hold, saying which."""
     try:
-        text = _ENCODER.encode({"args": args, "kwargs": kwargs})
+        text = _dumps({"args": args, "kwargs": kwargs})
     except (TypeError, ValueError, RecursionError) as error:
         which = next((key for key, value in [*enumerate(args), *kwargs.items()] if not _encodes(value)), "?")
         raise BadArguments(
@@ -198,12 +199,12 @@ def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit
     return text
 
 
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_dumps = json_text.writer()
 
 
 def _encodes(value: Any) -> bool:
     try:
-        _ENCODER.encode(value)
+        _dumps(value)
     except (TypeError, ValueError, RecursionError):
         return False
     return True

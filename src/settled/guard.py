@@ -67,7 +67,13 @@ class Settling:
         self._settle(completed(self.result, self._limit) if error is None else raised(error))
 
     async def __aenter__(self) -> Settling:
-        await asyncio.to_thread(self.__enter__)
+        entering = asyncio.ensure_future(asyncio.to_thread(self.__enter__))
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError as error:
+            outcome = raised(error)
+            entering.add_done_callback(lambda entered: self._left_at_the_door(entered, outcome))
+            raise
         self._timer = asyncio.timeout(self._claimed().timeout_ms / 1000)
         await self._timer.__aenter__()
         return self
@@ -100,6 +106,11 @@ class Settling:
             None,
             f"This attempt is over{why}; the task is {row.status} and settles within {row.settles_in:.0f} s.",
         )
+
+    def _left_at_the_door(self, entered: asyncio.Future[Settling], outcome: Outcome) -> None:
+        """Settle what was claimed for a block that was cancelled meanwhile, and will not be run."""
+        if not entered.cancelled() and entered.exception() is None:
+            self._ledger.settle(verdict_of(self._claimed(), outcome, self._ledger.store.now))
 
     def _claimed(self) -> Snapshot:
         if self._row is None:

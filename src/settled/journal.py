@@ -26,9 +26,10 @@ class Journal:
 
     def __init__(self, folder: Callable[[], Path]) -> None:
         self._folder_of = folder  # known once the ledger has been opened
-        self._name = f"journal-{os.getpid()}-{os.urandom(8).hex()}"
+        self._name: str | None = None  # of the file, while there is one
         self._kept: set[tuple[str, int]] = set()
         self._failed = False
+        self._passed: set[Path] = set()  # what cannot be read or deleted: said once, not at every sweep
 
     def keep(self, verdicts: Sequence[Verdict]) -> None:
         """Add verdicts, on the disk when this returns; what is kept already is not added again.
@@ -39,11 +40,16 @@ class Journal:
         if not new:
             return
         folder = self._folder_of()
+        lines = "".join(f"{_line(verdict)}\n" for verdict in new)
         try:
-            if not self._kept:
+            if self._name is None:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                LockFolder(folder).hold(self._name)
-            _append(folder / f"{self._name}.jsonl", "".join(f"{_line(verdict)}\n" for verdict in new).encode())
+                # Named now: a process that was forked after the ledger was made has a journal of its own.
+                name = f"journal-{os.getpid()}-{os.urandom(8).hex()}"
+                LockFolder(folder).hold(name)
+                self._name = name
+            # What failed may have left half a line, as on a full disk.
+            _append(folder / f"{self._name}.jsonl", (("\n" if self._failed else "") + lines).encode())
         except OSError as error:
             if not self._failed:
                 log.warning("Outcomes are kept in memory only, the journal in %s fails: %s", folder, error)
@@ -54,20 +60,30 @@ class Journal:
 
     def forget(self) -> None:
         """Drop what this process kept: the ledger has it."""
-        if self._kept:
-            self._kept.clear()
-            folder = self._folder_of()
-            (folder / f"{self._name}.jsonl").unlink(missing_ok=True)
-            LockFolder(folder).release(self._name)
+        if self._name is None:
+            return
+        file = self._folder_of() / f"{self._name}.jsonl"
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("The journal %s is done with and cannot be deleted: %s. Delete it.", file, error)
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave what is kept to whoever opens or sweeps the ledger next, as this process's death would."""
+        name, self._name = self._name, None
+        self._kept.clear()
+        if name is not None:
+            LockFolder(self._folder_of()).release(name)
 
     def adopt(self, write: Callable[[Sequence[Verdict]], object]) -> None:
         """Hand over what dead processes left, a file at a time, which is deleted when ``write`` has returned.
 
-        It stays when that raises, which goes on to the caller.
+        It stays when that raises, which goes on to the caller. A file that cannot be read or deleted is passed over.
         """
         folder = self._folder_of()
         locks = LockFolder(folder)
-        for path in sorted(folder.glob("journal-*.jsonl")):
+        for path in sorted(set(folder.glob("journal-*.jsonl")) - self._passed):
             try:
                 locks.hold(path.stem)
             except OSError:
@@ -75,6 +91,9 @@ class Journal:
             try:
                 write(_read(path))
                 path.unlink(missing_ok=True)
+            except OSError as error:
+                self._passed.add(path)
+                log.warning("The journal %s, of a dead process, is passed over: %s. Make it writable.", path, error)
             finally:
                 locks.release(path.stem)
 
@@ -100,7 +119,7 @@ def _read(path: Path) -> list[Verdict]:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return []  # another process has just adopted it
-    for line in lines:
+    for line in filter(None, lines):
         try:
             values: dict[str, Any] = json.loads(line)
             reason = values["reason"]

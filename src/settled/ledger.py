@@ -109,10 +109,9 @@ class Ledger:
         claimed: Rows = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
         return claimed
 
-    async def aclaim(self, worker: str, names: Sequence[str], limit: int) -> Rows:
+    def aclaim(self, worker: str, names: Sequence[str], limit: int) -> asyncio.Future[Rows]:
         """The same, on an event loop."""
-        claimed: Rows = await self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
-        return claimed
+        return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
 
     async def anything_due(self, names: Sequence[str]) -> bool:
         """Whether a task of these names may be claimed now; one index probe when there is none."""
@@ -172,6 +171,7 @@ class Ledger:
             return row
         if time.monotonic() >= self._away_until:
             try:
+                self._journal.adopt(self._write_adopted)  # how it ended may be known already
                 self._write_expiry([row] if row.overdue else [])
                 if not row.overdue:
                     self.expire()
@@ -396,7 +396,7 @@ class Ledger:
         if verb == "settle":
             for verdict in payloads:  # of a refused one too: its row was ended, or taken on, by another process
                 self.here.pop(verdict.id, None)
-            self._ended([verdict for verdict, won in zip(payloads, results, strict=True) if won], now, post)
+            self._ended([v for v, won in zip(payloads, results, strict=True) if won], now, post)
         elif verb == "insert":
             self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
             self.inserted(list(zip(payloads, results, strict=True)), post)
@@ -408,12 +408,8 @@ class Ledger:
             self.bell.ring([progress.id for progress in payloads], None, post)
 
     def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
-        news = {}
-        for verdict in won:
-            snapshot = verdicts.final(verdict, now) if self.bell.heard_by_anyone(verdict.id) else None
-            if snapshot is not None:
-                news[verdict.id] = snapshot
-        self.bell.ring([verdict.id for verdict in won], news, post)
+        news = {v.id: verdicts.final(v, now) for v in won if self.bell.heard_by_anyone(v.id)}
+        self.bell.ring(news, news, post)
 
     def disown(self, task_id: str) -> None:
         """Note that a task claimed here was ended or taken by another process."""

@@ -19,7 +19,10 @@ class Post:
 
     def add(self, loop: asyncio.AbstractEventLoop, call: Callable[[Any], object], argument: Any) -> None:
         """Have ``call(argument)`` run on the loop."""
-        self._by_loop.setdefault(loop, []).append((call, argument))
+        calls = self._by_loop.get(loop)
+        if calls is None:
+            self._by_loop[loop] = calls = []
+        calls.append((call, argument))
 
     def send(self) -> None:
         """Wake each loop once."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from settled import json_text
 from settled.errors import NotSettled, TaskFailed
 from settled.states import TERMINAL, End, Reason, Status
 
@@ -54,7 +55,7 @@ class Snapshot(NamedTuple):
     @property
     def result(self) -> Any:
         """The decoded result; ``None`` unless completed."""
-        return None if self.result_data is None else json.loads(self.result_data)
+        return None if self.result_data is None else json_text.loads(self.result_data)
 
     @property
     def settles_in(self) -> float:

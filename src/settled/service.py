@@ -94,12 +94,16 @@ class Service:
         self.ledger.bell.ring_all()
 
     async def end(self) -> None:
-        """Drain, settle or hand back what is left, and let go of the ledger."""
+        """Drain, settle or hand back what is left, and let go of the ledger; it may be opened again."""
         self.begin_closing()
+        if self._background is not None:  # a submit before the app began has started the engine on a loop of its own
+            await asyncio.to_thread(self.stop)
+            return
         engine, self.engine = self.engine, None
         if engine is not None:
             await engine.stop(self.drain_seconds)
         self.let_go()
+        self.closing = False
 
     def let_go(self) -> None:
         """Stop the threads, give the worker's row back and close."""
@@ -135,7 +139,9 @@ class Service:
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """End what ``start`` began; harmless when nothing runs."""
+        """End what ``start`` began; harmless when nothing runs, and in a forked child, whose parent goes on."""
+        if self._pid not in (None, os.getpid()):
+            return
         with self._guard:
             background, self._background = self._background, None
         atexit.unregister(self.stop)
@@ -149,7 +155,7 @@ class Service:
             self.let_go()
         finally:
             background.end()
-            self.closing = False  # a script may begin again
+            self.closing = False
 
     @contextmanager
     def hearing_signals(self) -> Iterator[None]:

@@ -62,10 +62,9 @@ def final(verdict: Verdict, now: int) -> Snapshot | None:
     row = verdict.row
     if row is None or verdict.status is Status.PENDING:
         return None
-    return row._replace(
-        status=verdict.status, result_data=verdict.result_data, reason=verdict.reason,
-        error_message=verdict.error_message,
-        error_type=verdict.error_type, traceback=verdict.traceback, finished_at=now, as_of=now,
+    return Snapshot(  # by position, for this is done at each task's end: ``_replace`` takes four times as long
+        row.id, row.name, verdict.status, verdict.result_data, verdict.error_message, verdict.reason,
+        verdict.error_type, verdict.traceback, *row[8:20], now, *row[21:27], now,
     )  # fmt: skip
 
 

@@ -29,9 +29,9 @@ Seen = Snapshot | SettledError
 Machine = Generator[float | None, Seen | None, Ending]
 
 
-def waiting(timeout: float | None, clock: Callable[[], float]) -> Machine:
+def waiting(timeout: float | None, clock: Callable[[], float], begun: float | None = None) -> Machine:
     """Yield ``LOOK`` or seconds to pause; be sent what was seen; return the ending."""
-    begun = clock()
+    begun = clock() if begun is None else begun
     mine = None if timeout is None else begun + timeout
     bound = begun + PATIENCE
     seen_at = None
@@ -96,14 +96,23 @@ def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
 
 async def await_(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
     """The same on an event loop."""
-    machine = waiting(timeout, time.monotonic)
-    pause = next(machine)
-    ear = ledger.bell.listen(task_id, asyncio.get_running_loop())
+    begun = time.monotonic()
+    loop = asyncio.get_running_loop()
+    ear = ledger.bell.listen(task_id, loop)
     try:
         if task_id in ledger.here:  # its end cannot be missed in this process: often no look is needed
-            await ear.await_(LOOK_AGAIN if timeout is None else min(LOOK_AGAIN, timeout))
+            if timeout is None:
+                rounds = ledger.bell.rounds(loop)
+                try:
+                    await rounds.join(ear)
+                finally:
+                    rounds.leave(ear)
+            else:
+                await ear.await_(min(LOOK_AGAIN, timeout))
             if ear.news is not None:
                 return ending_of(ear.news)
+        machine = waiting(timeout, time.monotonic, begun)
+        pause = next(machine)
         while True:
             answer: Seen | None = None
             if pause is not LOOK:

@@ -83,9 +83,9 @@ class Writer:
         patience: float = FOREVER,
     ) -> None:
         """Queue one write; returns at once."""
-        if self._thread is None:
+        self._queue.put(Write(verb, payload, future, FOREVER if patience == FOREVER else time.monotonic() + patience))
+        if self._thread is None:  # looked at last: what comes in behind a close needs a thread again
             self._start()
-        self._queue.put(Write(verb, payload, future, time.monotonic() + patience))
 
     def write_all(self, verb: str, payloads: Sequence[Any], patience: float) -> list[Any]:
         """Write and wait, from a thread; raises what the first failing write raises."""
@@ -115,8 +115,8 @@ class Writer:
         now = time.monotonic()
         post = Post()
         for write in [*self._in_flight, *queued]:
-            if write.give_up_at + STALLED < now:
-                _resolve([(write, None, _stalled())], post)
+            if write.give_up_at + STALLED < now and write.future is not None:
+                _resolve(write.future, None, _stalled(), post)
                 write.future = None
         for write in queued:
             self._queue.put(write)
@@ -156,6 +156,7 @@ class Writer:
                 closing = LedgerUnavailable("The process ended before the ledger could be written.")
                 self._give_up(self._kept, closing)
                 self._kept = []
+                self._journal.leave()
 
     def _take(self, batch: list[Write], *, wait: bool) -> bool:
         """Add what is queued to the batch; False once the writer is to end."""
@@ -203,7 +204,9 @@ class Writer:
         for (verb, rows), found in zip(changes, results, strict=True):
             self._committed(verb, rows, found, now, post)
         for (verb, _), found in zip(changes, results, strict=True):
-            _resolve([(write, result, None) for write, result in zip(groups[verb], found, strict=True)], post)
+            for write, result in zip(groups[verb], found, strict=True):
+                if write.future is not None:
+                    _resolve(write.future, result, None, post)
         post.send()
 
     def _keep(self, batch: list[Write], error: LedgerUnavailable) -> None:
@@ -225,7 +228,9 @@ class Writer:
             except Exception:
                 log.exception("The writer could not tell of a write that it gave up; it goes on")
         post = Post()
-        _resolve([(write, None, error) for write in writes], post)
+        for write in writes:
+            if write.future is not None:
+                _resolve(write.future, None, error, post)
         post.send()
 
 
@@ -239,17 +244,13 @@ def _defect(error: Exception) -> SettledError:
     return failure
 
 
-def _resolve(done: Sequence[tuple[Write, Any, BaseException | None]], post: Post) -> None:
+def _resolve(future: Future[Any] | asyncio.Future[Any], result: Any, error: BaseException | None, post: Post) -> None:
     """Tell whoever waits."""
-    for write, result, error in done:
-        future = write.future
-        if future is None:
-            continue
-        if isinstance(future, asyncio.Future):
-            post.add(future.get_loop(), _answer, (future, result, error))
-        else:
-            with suppress(InvalidStateError):  # told already that the disk hangs
-                future.set_result(result) if error is None else future.set_exception(error)
+    if isinstance(future, asyncio.Future):
+        post.add(future.get_loop(), _answer, (future, result, error))
+        return
+    with suppress(InvalidStateError):  # told already that the disk hangs
+        future.set_result(result) if error is None else future.set_exception(error)
 
 
 def _answer(answer: tuple[asyncio.Future[Any], Any, BaseException | None]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +79,12 @@ class HostStore(SQLiteStore):
         super().__init__(host.path, host.clock)
         self._host = host
 
-    @contextmanager
-    def transaction(self) -> Iterator[int]:
+    def write(self, changes: Sequence[Change]) -> Written:
         if self._host.trouble is not None:
             raise self._host.trouble
-        with super().transaction() as now:
-            yield now
+        written = super().write(changes)
         self._host.commits += 1
+        return written
 
     def _query(self, sql: str, values: Any = ()) -> list[Any]:
         if self._host.unreadable is not None:

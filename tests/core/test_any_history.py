@@ -56,10 +56,8 @@ RETENTION = 300.0
 class ReadOnlyStore(HostStore):
     """The store of a process that can read and never write, as on a replica."""
 
-    @contextmanager
-    def transaction(self) -> Iterator[int]:
+    def write(self, changes: Sequence[Change]) -> Written:
         raise LedgerFull("This process cannot write.")
-        yield 0
 
 
 class History(RuleBasedStateMachine):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 from settled.bell import Bell
 from settled.post import Post
 from tests.core.test_verdicts import row
@@ -127,3 +129,44 @@ def test_a_loop_that_was_closed_is_no_trouble() -> None:
     ring(bell, "a")
     bell.ring_all()
     bell.stop(ear)
+
+
+def test_a_long_wait_without_a_ring_ends_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("settled.bell.ROUND", 0.05)
+
+    async def wait() -> None:
+        bell = Bell()
+        loop = asyncio.get_running_loop()
+        rounds = bell.rounds(loop)
+        ears = [bell.listen(task_id, loop) for task_id in "ab"]
+        waits = [rounds.join(ear) for ear in ears]
+        ears[0].ring()
+        await asyncio.wait_for(waits[0], timeout=5)
+        rounds.leave(ears[0])
+        await asyncio.wait_for(waits[1], timeout=5)  # nobody rings this one
+        assert rounds._due == {}
+        assert bell.rounds(loop) is rounds
+
+    asyncio.run(wait())
+
+
+def test_a_ring_before_a_long_wait_is_not_lost() -> None:
+    async def wait() -> None:
+        bell = Bell()
+        loop = asyncio.get_running_loop()
+        ear = bell.listen("a", loop)
+        ear.ring()
+        await asyncio.wait_for(bell.rounds(loop).join(ear), timeout=2)
+
+    asyncio.run(wait())
+
+
+def test_the_rounds_of_a_closed_loop_are_forgotten() -> None:
+    bell = Bell()
+    old = asyncio.new_event_loop()
+    bell.rounds(old)
+    old.close()
+    new = asyncio.new_event_loop()
+    bell.rounds(new)
+    assert list(bell._rounds) == [new]
+    new.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -266,3 +267,33 @@ def test_the_name_of_a_registered_function_is_refused(tasks: Tasks) -> None:
 
 def test_a_key_names_one_created_task(tasks: Tasks) -> None:
     assert tasks.create("import", key="k").id == tasks.create("import", key="k").id
+
+
+def test_a_block_that_is_cancelled_before_it_is_entered_settles_what_was_claimed_for_it(
+    tasks: Tasks, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, claiming, go_on = tasks.ledger.claim, threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> Any:
+        claiming.set()
+        assert go_on.wait(SOON)
+        return claim(*args)
+
+    monkeypatch.setattr(tasks.ledger, "claim", slow)
+
+    async def enter() -> None:
+        async with tasks.settling(task):
+            raise AssertionError("it was cancelled before")
+
+    async def main() -> None:
+        entering = asyncio.create_task(enter())
+        assert await asyncio.to_thread(claiming.wait, SOON)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        go_on.set()
+        ending = await task.await_(SOON)
+        assert (ending.end, ending.reason) == (End.FAILED, Reason.EXCEPTION)
+        assert "CancelledError" in ending.message
+
+    asyncio.run(main())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,6 @@ from settled.errors import LedgerUnavailable
 from settled.journal import Journal
 from settled.records import Verdict
 from settled.states import Reason, Status
-from settled.stores.liveness import LockFolder
 from tests.core.host import Host, started
 from tests.stores.making import failure, put_back, success
 
@@ -57,7 +59,7 @@ def test_every_kind_of_verdict_comes_back_as_it_was(host: Host, tmp_path: Path) 
     ]
     journal = Journal(lambda: tmp_path / "new" / "folder")
     journal.keep([verdict._replace(row=row) for verdict in verdicts])
-    LockFolder(tmp_path / "new" / "folder").release(journal._name)  # as the kernel does when its process dies
+    journal.leave()
     assert adopted(tmp_path / "new" / "folder") == verdicts
 
 
@@ -106,6 +108,68 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nobody(
     assert [record.message.partition(":")[0] for record in caplog.records] == [
         f"Outcomes are kept in memory only, the journal in {tmp_path / 'file' / 'folder'} fails"
     ]
+
+
+def test_half_a_line_that_a_full_disk_took_spoils_no_later_one(tmp_path: Path) -> None:
+    journal = Journal(lambda: tmp_path)
+    big = Verdict("big", 1, Status.COMPLETED, f'"{"x" * 10_000}"')
+    with room_in_a_file(5_000):
+        journal.keep([big])
+    (file,) = tmp_path.glob("*.jsonl")
+    assert file.stat().st_size == 5_000
+    journal.keep([big])
+    journal.keep([Verdict("b", 1, Status.COMPLETED, "1")])
+    journal.leave()
+    assert [verdict.id for verdict in adopted(tmp_path)] == ["big", "b"]
+
+
+@contextmanager
+def room_in_a_file(size: int) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes: a write beyond is cut off, and the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_a_process_leaves_at_its_close_is_for_all_and_it_may_keep_more(tmp_path: Path) -> None:
+    journal = Journal(lambda: tmp_path)
+    journal.keep([Verdict("a", 1, Status.COMPLETED, "1")])
+    journal.leave()
+    journal.keep([Verdict("b", 1, Status.COMPLETED, "1")])
+    journal.forget()
+    assert [verdict.id for verdict in adopted(tmp_path)] == ["a"]
+
+
+def test_processes_that_were_forked_with_one_journal_keep_one_each(tmp_path: Path) -> None:
+    journal = Journal(lambda: tmp_path)
+    for task in "ab":
+        if (child := os.fork()) == 0:
+            journal.keep([Verdict(task, 1, Status.COMPLETED, "1")])
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2
+    assert sorted(verdict.id for verdict in adopted(tmp_path)) == ["a", "b"]
+
+
+def test_a_file_that_cannot_be_read_or_deleted_stops_nobody_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead_process(tmp_path, "a")
+    (tmp_path / "journal-0-unreadable.jsonl").mkdir()
+    journal, found = Journal(lambda: tmp_path), list[Verdict]()
+    for _ in range(2):
+        journal.adopt(found.extend)
+    assert [verdict.id for verdict in found] == ["a"]
+    assert len([record for record in caplog.records if "passed over" in record.message]) == 1
+    journal.keep([Verdict("b", 1, Status.COMPLETED, "1")])
+    (mine,) = (file for file in tmp_path.glob("*.jsonl") if file.is_file())
+    mine.unlink()
+    mine.mkdir()
+    journal.forget()
+    assert "cannot be deleted" in caplog.text
 
 
 def test_the_ledger_takes_a_dead_process_at_its_word_before_it_calls_it_lost(host: Host) -> None:

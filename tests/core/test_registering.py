@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from settled import BadInput, BadPolicy, BadTaskFunction, Context, Tasks, UnknownTaskName
+from settled import BadInput, BadLedgerUrl, BadPolicy, BadTaskFunction, Context, Tasks, UnknownTaskName
 from settled.policy import Policy
 from tests.core import functions
 
@@ -214,3 +214,44 @@ def test_the_context_is_found_by_its_annotation(
 ) -> None:
     described = tasks.task(function).described
     assert (described.context_parameter, described.context_position) == (parameter, position)
+
+
+class AsyncCaller:
+    async def __call__(self, number: int) -> int:
+        return number
+
+
+def not_awaited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator for plain functions, on an async one."""
+
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+def test_an_object_whose_call_is_async_runs_on_the_event_loop(tmp_path: Path) -> None:
+    tasks = Tasks(f"sqlite:///{tmp_path}/tasks.db")
+    function = tasks.task(name="caller")(AsyncCaller())
+    try:
+        assert function.isolation == "coroutine"
+        assert function.submit(7).wait(20).result == 7
+    finally:
+        tasks.stop()
+
+
+def test_a_coroutine_that_nobody_awaits_is_said_to_be_one(tmp_path: Path) -> None:
+    tasks = Tasks(f"sqlite:///{tmp_path}/tasks.db")
+    function = tasks.task(name="wrapped")(not_awaited(AsyncCaller().__call__))
+    try:
+        ending = function.submit(7).wait(20)
+        assert ending.reason == "result_rejected"
+        assert "never awaited. The function is async inside and not outside" in ending.message
+    finally:
+        tasks.stop()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db?mode=ro", "sqlite:///x.db#1", "sqlite:///x\0.db"])
+def test_a_file_name_with_settings_in_it_is_no_ledger(url: str) -> None:
+    with pytest.raises(BadLedgerUrl, match="names no ledger"):
+        Tasks(url)

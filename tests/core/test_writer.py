@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -71,12 +72,16 @@ class Notebook:
 
     def __init__(self) -> None:
         self.pages: list[str] = []
+        self.left: list[str] = []
 
     def keep(self, verdicts: Sequence[str]) -> None:
         self.pages = list(verdicts)
 
     def forget(self) -> None:
         self.pages = []
+
+    def leave(self) -> None:
+        self.left, self.pages = self.pages, []
 
 
 @pytest.fixture
@@ -270,7 +275,7 @@ def test_closing_is_patient_with_a_database_that_comes_back(writer: Writer, ward
     assert kept.result(timeout=0) == "verdict at 7"
 
 
-def test_closing_ends_though_the_database_stays_away(writer: Writer, ward: Ward) -> None:
+def test_closing_ends_though_the_database_stays_away(writer: Writer, ward: Ward, notebook: Notebook) -> None:
     ward.trouble = LedgerUnavailable("away")
     kept = [put(writer, str(number), patience=FOREVER) for number in range(10)]
     begun = time.monotonic()
@@ -279,6 +284,7 @@ def test_closing_ends_though_the_database_stays_away(writer: Writer, ward: Ward)
     for future in kept:
         with pytest.raises(LedgerUnavailable, match="ended before"):
             future.result(timeout=0)
+    assert notebook.left == [str(number) for number in range(10)]  # a later commit here must not tear these pages out
 
 
 def test_closing_twice_or_before_the_first_write_is_harmless(writer: Writer) -> None:
@@ -310,6 +316,22 @@ def test_writes_that_race_with_closing_are_all_answered(ward: Ward, told: Told) 
         for future in futures:
             assert future.result(timeout=SOON) == "x at 7"
         writer.close(SOON)
+
+
+def test_a_write_that_comes_in_just_behind_a_close_is_answered(writer: Writer) -> None:
+    put(writer, "first").result(timeout=SOON)
+
+    class Behind(SimpleQueue[Any]):
+        def put(self, item: Any, *rest: Any) -> None:
+            if item is not None and writer._thread is not None:
+                writer.close(SOON)  # between the look at the thread and the write's own place in the queue
+            super().put(item, *rest)
+
+    writer._queue.put(None)
+    writer._thread.join(timeout=SOON)  # type: ignore[union-attr]
+    writer._thread, writer._queue = None, Behind()
+    put(writer, "second").result(timeout=SOON)
+    assert put(writer, "third").result(timeout=SOON) == "third at 7"
 
 
 def test_a_disk_that_hangs_in_a_commit_keeps_nobody_waiting_beyond_his_patience(

@@ -21,7 +21,7 @@ class PostgresEyes:
     """A schema, seen by way of a socket that no network can cut."""
 
     def __init__(self, conninfo: str, schema: str) -> None:
-        self._conninfo = conninfo
+        self.conninfo = conninfo
         self._schema = schema
 
     def table(self, name: str) -> list[Row]:
@@ -32,7 +32,7 @@ class PostgresEyes:
 
     def _query(self, sql: str, *values: str) -> list[Row]:
         try:
-            with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=5, row_factory=dict_row) as session:
+            with psycopg.connect(self.conninfo, autocommit=True, connect_timeout=5, row_factory=dict_row) as session:
                 return session.execute(sql.encode(), values).fetchall()
         except psycopg.Error as error:
             raise Unseen(str(error)) from error
@@ -45,7 +45,14 @@ class ServerWorld(World):
         self.server = server
         self.schema = f"world_{os.urandom(4).hex()}"
         url = self._of_schema(server.local_url)
+        self.eyes: PostgresEyes
         super().__init__(folder, record, url, PostgresEyes(server.conninfo(), self.schema), **options)
+
+    def moves_to(self, server: Server) -> None:
+        """Look at another server from now on, as after a failover; before the test's own ledger is first used."""
+        self.server = server
+        self.url = self._of_schema(server.local_url)
+        self.eyes.conninfo = server.conninfo()
 
     def over_the_network(self, port: int | None = None) -> str:
         """The ledger's URL from another machine, or by way of a proxy at another port."""

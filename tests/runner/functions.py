@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from settled import Context, PublicError
@@ -411,6 +412,24 @@ async def cancel_everybody() -> str:
     for task in asyncio.all_tasks():
         task.cancel()
     return "cancelled"
+
+
+async def cancel_the_engine_often() -> str:
+    for _ in range(100):
+        await asyncio.sleep(0.002)
+        for task in asyncio.all_tasks():
+            if task.get_name() == "settled-engine":
+                task.cancel()
+    return "cancelled"
+
+
+_SET = ContextVar("_SET", default="as it was")
+
+
+def set_a_variable(value: str) -> str:
+    before = _SET.get()
+    _SET.set(value)
+    return before
 
 
 async def exit_in_a_task_of_its_own() -> str:

@@ -356,6 +356,26 @@ def test_a_function_that_harms_the_scripts_loop_harms_nobody_else(
     tasks.stop()
 
 
+def test_what_is_being_claimed_while_its_loop_is_harmed_is_run(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "coroutine")
+    tasks = stage.tasks(concurrency=3)
+    culprit = stage.register(tasks, functions.cancel_the_engine_often)
+    give = stage.register(tasks, functions.give, timeout=5)
+    harming = culprit.submit()
+    waiting = [give.submit(number) for number in range(300)]
+    assert [task.wait(20).result for task in waiting] == list(range(300))
+    assert harming.wait(20).result == "cancelled"
+    tasks.stop()
+
+
+def test_a_thread_that_is_used_again_forgets_what_a_task_set_in_its_context(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "thread")
+    tasks = stage.tasks(threads=1)
+    setting = stage.register(tasks, functions.set_a_variable)
+    assert [setting.submit(value).wait(20).result for value in "ab"] == ["as it was"] * 2
+    tasks.stop()
+
+
 def test_the_life_of_a_task_takes_two_writes(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "coroutine")
 
@@ -368,3 +388,16 @@ def test_the_life_of_a_task_takes_two_writes(tmp_path: Path) -> None:
         return sum(verb in ("insert", "settle", "claim") for verb in commits)
 
     assert stage.act(play) == 2
+
+
+def test_who_awaits_what_was_just_submitted_need_not_read_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(tasks: Tasks) -> None:
+        give = stage.register(tasks, functions.give, name="give")
+        read: list[str] = []
+        look = tasks.ledger.store.read
+        monkeypatch.setattr(tasks.ledger.store, "read", lambda ids: read.extend(ids) or look(ids))
+        ending = await (await give.asubmit(7))
+        assert ending.completed
+        assert read == []
+
+    stage.act(play)

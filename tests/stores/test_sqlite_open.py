@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -40,6 +41,27 @@ def test_a_fresh_file_gets_every_table_index_and_trigger(sqlite: SQLiteWorld) ->
         "trigger task_results_born",
         "trigger task_results_kept",
     } <= schema(sqlite.path)
+
+
+def test_processes_that_were_forked_before_it_was_opened_show_themselves_each(sqlite: SQLiteWorld) -> None:
+    store = SQLiteStore(sqlite.path)
+    mine, childs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        childs.settimeout(20)
+        store.open()
+        childs.send(b"opened")
+        childs.recv(1)
+        os._exit(0)
+    mine.settimeout(20)
+    assert mine.recv(6) == b"opened"
+    store.open()
+    assert len(list(store.journal().glob("open-*.lock"))) == 2
+    mine.send(b"x")
+    os.waitpid(child, 0)
+    store.close()
+    mine.close()
+    childs.close()
 
 
 def test_full_durability_is_on_for_every_connection(sqlite: SQLiteWorld) -> None:

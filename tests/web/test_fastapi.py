@@ -165,6 +165,24 @@ async def test_a_prefix_that_is_said_counts(world: World) -> None:
     assert (response.status_code, response.headers["location"]) == (202, f"/said/{body['id']}")
 
 
+async def test_a_prefix_in_any_script_makes_a_location_that_leads_to_the_task(world: World) -> None:
+    app = FastAPI()
+    app.include_router(tasks_router(world.tasks), prefix="/задачи")
+
+    @app.post("/add")
+    async def start(response: Response) -> Any:
+        return accepted(await world.tasks.asubmit("add", 1, 2), response)
+
+    async with client_of(app) as client:
+        answer = await client.post("/add")
+        assert answer.status_code == 202
+        assert (await client.get(answer.headers["location"])).status_code == 200
+    for said in ("https://example.org:8000/a%20b", "/~me/a;b"):
+        response = Response()
+        accepted(await world.tasks.asubmit("add", 1, 2), response, prefix=said)
+        assert response.headers["location"].startswith(f"{said}/")
+
+
 async def test_each_ledger_has_its_own_place(world: World, tmp_path: Path) -> None:
     other = Tasks(f"sqlite:///{tmp_path / 'other.db'}", embedded=False)
     app = FastAPI()
@@ -204,6 +222,12 @@ async def test_a_repeated_request_with_the_same_key_is_one_task(world: World) ->
     ids = [answer.json()["id"] for answer in answers]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3
+
+
+async def test_a_key_that_is_too_long_is_a_422_document(world: World) -> None:
+    async with client_of(site(world)) as client:
+        answer = await client.post("/add", headers={"Idempotency-Key": "k" * 1_001})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:settled:bad-input")
 
 
 async def test_a_key_used_with_other_arguments_is_422_and_tells_no_id(world: World) -> None:

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from settled.bell import Ear
@@ -113,12 +114,12 @@ class EmbeddedEngine:
                 self._backlog.add(registered.isolation)
                 return new
             self._free[registered.isolation] -= 1
-        return new._replace(worker=worker)
+        return NewTask(*new[:-1], worker)
 
     def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
         launch = [row for _, (row, created) in rows if created and row.worker is not None]
         if launch:
-            post.add(self._loop, self._launch_all, launch)
+            post.add(self._loop, self._launch_soon, launch)
         if len(launch) < len(rows):
             post.add(self._loop, Ear.ring, self._wake)
             for new, (row, created) in rows:
@@ -158,6 +159,10 @@ class EmbeddedEngine:
             self._loop.call_soon_threadsafe(call, *args)
         except RuntimeError:
             pass  # the loop is closed; the worker's end settles what it had claimed
+
+    def _launch_soon(self, rows: Sequence[Snapshot]) -> None:
+        """Launch when those who submitted have heard so, and listen: who comes too late for the end must read it."""
+        self._loop.call_soon(self._launch_all, rows)
 
     def _launch_all(self, rows: Sequence[Snapshot]) -> None:
         for row in rows:
@@ -236,17 +241,20 @@ class EmbeddedEngine:
                 continue
             with self._guard:  # a submit in the meantime must not take the same places
                 asked, self._free[isolation] = self._free[isolation], 0
-            rows: list[Snapshot] = []
-            try:
-                rows = await self._ledger.aclaim(worker, known, asked)
-            finally:
-                with self._guard:
-                    self._free[isolation] += asked - len(rows)
-            if len(rows) == asked:
-                self._backlog.add(isolation)
-            else:
-                self._backlog.discard(isolation)
-            self._launch_all(rows)
+            claim = self._ledger.aclaim(worker, known, asked)
+            claim.add_done_callback(partial(self._claimed, isolation, asked))
+            await asyncio.wait([claim])  # a task function may cancel this look, but not what is being claimed
+            claim.result()
+
+    def _claimed(self, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
+        rows = [] if claim.exception() else claim.result()
+        with self._guard:
+            self._free[isolation] += asked - len(rows)
+        if len(rows) == asked:
+            self._backlog.add(isolation)
+        else:
+            self._backlog.discard(isolation)
+        self._launch_all(rows)
 
     def _stop_what_may_begin_elsewhere(self) -> None:
         """End the processes of a worker that cannot renew its lease, before it is over and others take their tasks."""

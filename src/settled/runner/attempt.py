@@ -10,13 +10,12 @@ longer to die, or cannot be stopped at all.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-from settled import verdicts
+from settled import json_text, verdicts
 from settled.records import Snapshot, Verdict
 from settled.runner.base import Call, Function, Isolation, Work
 from settled.runner.context import Context
@@ -59,10 +58,9 @@ class Attempt:
     def start(self, function: Function, isolation: Isolation) -> None:
         """Begin on the running loop."""
         row = self.row
-        timeout = row.timeout_ms / 1000
-        self._context = Context(row.id, row.attempt, row.max_attempts, timeout, self._report)
-        self._overdue_at = time.monotonic() + timeout
-        arguments = json.loads(row.arguments)
+        self._overdue_at = time.monotonic() + row.timeout_ms / 1000
+        self._context = Context(row.id, row.attempt, row.max_attempts, self._overdue_at, self._report)
+        arguments = json_text.loads(row.arguments)
         self._work = isolation.start(
             Call(function, arguments["args"], arguments["kwargs"], self._context, row.id), self._ended
         )

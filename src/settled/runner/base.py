@@ -33,6 +33,8 @@ class Call(NamedTuple):
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """The positional and the keyword arguments, with the context where the function asks for it."""
         function = self.function
+        if function.context_parameter is None:
+            return self.args, self.kwargs
         return placed(self.args, self.kwargs, self.context, function.context_parameter, function.context_position)
 
 

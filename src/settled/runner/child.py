@@ -17,6 +17,7 @@ import runpy
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,7 @@ def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
         job["id"],
         job["attempt"],
         job["max_attempts"],
-        job["timeout"],
+        time.monotonic() + job["timeout"],
         lambda *progress: report.send("progress", progress),
     )
 

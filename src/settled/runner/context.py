@@ -29,12 +29,18 @@ class Context:
     __slots__ = ("_cancelled", "_deadline", "_report", "attempt", "id", "max_attempts")
 
     def __init__(
-        self, task_id: str, attempt: int, max_attempts: int, timeout: float, report: Callable[[float | None, str], None]
+        self,
+        task_id: str,
+        attempt: int,
+        max_attempts: int,
+        deadline: float,
+        report: Callable[[float | None, str], None],
     ) -> None:
+        """``deadline`` is on the clock of ``time.monotonic``."""
         self.id = task_id
         self.attempt = attempt
         self.max_attempts = max_attempts
-        self._deadline = time.monotonic() + timeout
+        self._deadline = deadline
         self._report = report
         self._cancelled = False
 

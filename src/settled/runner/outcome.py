@@ -10,12 +10,14 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import inspect
 import json
 import pathlib
 import traceback
 import uuid
 from typing import Any, NamedTuple
 
+from settled import json_text
 from settled.errors import PublicError
 from settled.runner.text import shown, storable
 from settled.states import Reason
@@ -42,9 +44,9 @@ def completed(value: Any, limit: int) -> Outcome:
     if value is None:
         return Outcome(None, "null")
     try:
-        text = _ENCODER.encode(value)
+        text = _dumps(value)
         if "\\u0000" in text or "\\ud" in text:
-            text = _ENCODER.encode(_clean(json.loads(text)))
+            text = _dumps(_clean(json.loads(text)))
     except BaseException as error:  # a property, an iterator or a __str__ of the result may raise anything
         return _rejected(value, error)
     if len(text) > limit:
@@ -97,7 +99,7 @@ def _jsonable(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 
-_ENCODER = json.JSONEncoder(default=_jsonable, allow_nan=False, separators=(",", ":"))
+_dumps = json_text.writer(_jsonable)
 
 
 def _clean(value: Any) -> Any:
@@ -113,6 +115,11 @@ def _clean(value: Any) -> Any:
 def _rejected(value: Any, error: BaseException) -> Outcome:
     kind = storable(type(value).__name__)
     why = "it refers to itself" if "Circular" in _text(error) or isinstance(error, RecursionError) else _text(error)
+    if inspect.iscoroutine(value):
+        value.close()
+        why = (
+            "it was never awaited. The function is async inside and not outside, as by a decorator: make that one async"
+        )
     if isinstance(value, (bytes, bytearray)):
         why = "bytes have no JSON form; return text, e.g. base64"
     return Outcome(

@@ -7,6 +7,7 @@ if it is in Python code, an exception is raised in it so that it ends after all.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import ctypes
 import logging
 import threading
@@ -76,7 +77,7 @@ class _Thread:
                 if job is None:
                     return
                 self._busy_with = job
-                outcome = job.run()
+                outcome = contextvars.Context().run(job.run)  # the next job must not see what this one sets
                 with self._guard:
                     self._busy_with = None
                 if not self._left_behind:

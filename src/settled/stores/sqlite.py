@@ -12,8 +12,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
-from settled.stores import queries, sqlite_check, sqlite_open, sqlite_rows
+from settled.stores import sqlite_check, sqlite_open
 from settled.stores.base import (
     EXPIRY_MARGIN_MS,
     Backlog,
@@ -38,15 +36,13 @@ from settled.stores.base import (
 )
 from settled.stores.liveness import LockFolder
 from settled.stores.rows import born, snapshot_of
-from settled.stores.sqlite_errors import translate
+from settled.stores.sqlite_errors import is_busy, translate
+from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_new, settlement
 
-SQL = queries.load("sqlite")
 STALLED_MS = 20
 """A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
-FEW_ROWS = 64
-"""Up to so many rows are one statement of just that size; more go in by multiples, so that statements are met again."""
-MOST_ROWS = 512
-"""Rows of values in one statement; SQLite takes 32,766 parameters."""
+NEAR_BOUND_MS = 1_000
+"""So near to their bound, successes are not written at once: a process may be stopped before the statement ends."""
 
 
 class SQLiteStore:
@@ -81,6 +77,7 @@ class SQLiteStore:
             self._writer = sqlite_open.connect(self.path, create=True)
             sqlite_open.migrate(self._writer, self.path, SQL)
             self._offset = sqlite_open.anchor(self._writer, self.clock, SQL, alone=self._alone())
+            self._writer.execute("PRAGMA busy_timeout = 0")  # from now on only ``_begin`` waits for a lock
             self._identity = self._file()
             self._spare = self._new_reader()
             self._spare.connection.execute(SQL["read_clock"]).fetchall()  # now it has opened the log too
@@ -104,15 +101,49 @@ class SQLiteStore:
         return int(self._query("PRAGMA data_version")[0][0])
 
     def write(self, changes: Sequence[Change]) -> Written:
+        written = self._write_at_once(*changes[0]) if len(changes) == 1 else None
+        if written is not None:
+            return written
         with self.transaction() as now:
             return Written(now, [getattr(self, verb)(now, rows) for verb, rows in changes])
+
+    def _write_at_once(self, verb: str, rows: Sequence[Any]) -> Written | None:
+        """Write the usual inserts or verdicts, nothing being amiss, as one statement that is a transaction by itself.
+
+        None if it changed nothing, or cannot be so: then each row must be looked at. It does not wait
+        for a lock, for its instant would be an old one.
+        """
+        if not 0 < len(rows) <= MOST_ROWS or verb not in ("insert", "settle"):
+            return None
+        results: list[Any]
+        with translate(self.path):
+            connection = self._connection()
+            now = self.now()
+            if verb == "insert":
+                worker = rows[0].worker
+                if any(row.key is not None or row.worker != worker for row in rows):
+                    return None
+                made = self._born(rows, now)
+                statement, results = insertion(made, worker, self._offset), [(row, True) for row in made]
+            else:
+                status = rows[0].status
+                if any(row.status is not status for row in rows) or len({row.id for row in rows}) < len(rows):
+                    return None
+                statement = settlement(rows, now, now + NEAR_BOUND_MS, self._offset)
+                results = [True] * len(rows)
+            try:
+                return Written(now, [results]) if connection.execute(*statement).rowcount == len(rows) else None
+            except sqlite3.OperationalError as error:
+                if is_busy(error):
+                    return None
+                raise
 
     @contextmanager
     def transaction(self) -> Iterator[int]:
         """One transaction for writing; yields the ledger's instant, commits at the end, durable when it returns."""
         with translate(self.path):
             connection = self._connection()
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             try:
                 offset, alive = connection.execute(SQL["begin"]).fetchone()
                 self._offset, self._alive = offset, alive or ""
@@ -126,6 +157,20 @@ class SQLiteStore:
                     connection.execute("ROLLBACK")
                 raise
 
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin, waiting for another process's lock; statements that are transactions by themselves do not wait."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+        connection.execute(f"PRAGMA busy_timeout = {round(sqlite_open.BUSY_SECONDS * 1000)}")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.execute("PRAGMA busy_timeout = 0")
+
     def insert_within(self, new: NewTask) -> Generator[tuple[str, dict[str, Any]], Any, tuple[Snapshot, bool]]:
         raise BadInput(
             "A ledger on SQLite cannot take part in your own transaction: it has a file, and a clock, of its own. "
@@ -138,10 +183,14 @@ class SQLiteStore:
         for worker in {row.worker for row in rows if row.worker is not None}:
             if worker not in self._alive and not self._is_enlisted(worker):  # frozen, given up on, thawed
                 rows = [row._replace(worker=None) if row.worker == worker else row for row in rows]
-        ids = new_ids(now, len(rows))
-        made = [(born(row, task_id, now), True) for row, task_id in zip(rows, ids, strict=True)]
-        self._many("insert_tasks", [sqlite_rows.of_new(row) for row, _ in made if row.key is None])
-        return [(row, True) if row.key is None else self._insert_keyed(row) for row, _ in made]
+        made = self._born(rows, now)
+        unkeyed = [row for row in made if row.key is None]
+        for start in range(0, len(unkeyed), MOST_ROWS):
+            self._cursor().execute(*insertion(unkeyed[start : start + MOST_ROWS], None, self._offset))
+        return [(row, True) if row.key is None else self._insert_keyed(row) for row in made]
+
+    def _born(self, rows: Sequence[NewTask], now: int) -> list[Snapshot]:
+        return [born(row, task_id, now) for row, task_id in zip(rows, new_ids(now, len(rows)), strict=True)]
 
     def _is_enlisted(self, worker: str) -> bool:
         return bool(self._cursor().execute(SQL["enlisted"], (worker,)).fetchone()[0])
@@ -171,26 +220,18 @@ class SQLiteStore:
             self._one("count_refused", (refused,))
         return [id(row) in won for row in rows]
 
-    def _write_verdicts(self, rows: Sequence[Verdict], now: int) -> int:
-        completed = [(v.id, v.attempt, str(v.seen), v.result_data) for v in rows if v.status is Status.COMPLETED]
-        failed = [sqlite_rows.of_failure(v) for v in rows if v.status is Status.FAILED]
-        again = [sqlite_rows.of_return(v) for v in rows if v.status is Status.PENDING]
-        return (
-            self._many("settle", completed, (now,), (now,), row=sqlite_rows.COMPLETED)
-            + self._many("settle", failed, (now,), (now,))
-            + self._many("put_back", again, (), (now,))
-        )
-
     def _winners(self, rows: Sequence[Verdict], now: int) -> Sequence[Verdict]:
-        """Write verdicts on different attempts; return those not refused. Only if some were is each looked at."""
-        if len(rows) == 1:
-            return rows if self._write_verdicts(rows, now) else ()
-        self._cursor().execute("SAVEPOINT verdicts")
-        if self._write_verdicts(rows, now) != len(rows):
-            self._cursor().execute("ROLLBACK TO verdicts")
-            rows = [row for row in rows if self._write_verdicts([row], now)]
-        self._cursor().execute("RELEASE verdicts")
-        return rows
+        """Write verdicts on different attempts; return those not refused. Only where one was is each looked at."""
+        won: list[Verdict] = []
+        for status in (Status.COMPLETED, Status.FAILED, Status.PENDING):
+            alike = [row for row in rows if row.status is status]
+            for start in range(0, len(alike), MOST_ROWS):
+                chunk = alike[start : start + MOST_ROWS]
+                if self._write_all(chunk, now):
+                    won += chunk
+                elif len(chunk) > 1:
+                    won += [row for row in chunk if self._write_all([row], now)]
+        return won
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
         return [
@@ -327,6 +368,7 @@ class SQLiteStore:
         """Show that the ledger is open here; whether it is so nowhere else, in this process or another."""
         try:
             self._locks.release(self._presence)
+            self._presence = f"open-{os.urandom(8).hex()}"  # processes that were forked before have one each
             self._locks.hold(self._presence)
             return not self._locks.others("open-", self._presence)
         except OSError:
@@ -367,28 +409,8 @@ class SQLiteStore:
         now = self.now()
         return [snapshot_of(row, now) for row in rows]
 
-    def _many(
-        self,
-        name: str,
-        values: list[tuple[Any, ...]],
-        head: tuple[Any, ...] = (),
-        tail: tuple[Any, ...] = (),
-        row: str = "",
-    ) -> int:
-        """Run a statement over many rows of values, many at a time; return how many rows it changed.
-
-        Each crossing into SQLite gives the interpreter lock away, and getting it back from a busy
-        event loop costs far more than the statement; so rows go in by the hundreds.
-        """
-        changed, start = 0, 0
-        while start < len(values):
-            left = len(values) - start
-            size = left if left <= FEW_ROWS else min(MOST_ROWS, left - left % FEW_ROWS)
-            chunk = values[start : start + size]
-            statement = _of_rows(name, size, row or f"({', '.join('?' * len(chunk[0]))})")
-            changed += self._cursor().execute(statement, (*head, *chain.from_iterable(chunk), *tail)).rowcount
-            start += size
-        return changed
+    def _write_all(self, rows: Sequence[Verdict], now: int) -> bool:
+        return self._cursor().execute(*settlement(rows, now, now, self._offset)).rowcount == len(rows)
 
     def _one(self, name: str, values: Any) -> bool:
         return self._cursor().execute(SQL[name], values).rowcount == 1
@@ -399,7 +421,7 @@ class SQLiteStore:
         return self._writer.cursor()
 
     def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
-        if self._many("insert_keyed", [sqlite_rows.of_new(snapshot)]):
+        if self._one("insert_keyed", of_new(snapshot)):
             return snapshot, True
         values = (snapshot.name, snapshot.key, snapshot.owner)
         found = self._cursor().execute(SQL["read_key"], values).fetchone()
@@ -422,11 +444,6 @@ class _Reader:
 
     def __del__(self) -> None:
         self.connection.close()
-
-
-@cache
-def _of_rows(name: str, count: int, row: str) -> str:
-    return SQL[name].replace("{rows}", ", ".join([row] * count))
 
 
 def _deleted(path: Path) -> str:

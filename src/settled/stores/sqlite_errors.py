@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from settled.errors import LedgerFull, LedgerUnavailable
@@ -31,17 +29,31 @@ _HELP = {
 }
 
 
-@contextmanager
-def translate(path: Path) -> Iterator[None]:
+class translate:  # noqa: N801 (it reads as a verb)
     """Raise ``LedgerUnavailable`` / ``LedgerFull`` or ``RowRefused`` for what SQLite raises inside."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translated(error, path) from error
-    except (OverflowError, UnicodeError) as error:
-        raise RowRefused(f"A value cannot be stored: {error}") from error
-    except OSError as error:
-        raise LedgerUnavailable(f"The ledger {path} cannot be used: {error}.") from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, sqlite3.Error):
+            raise _translated(error, self._path) from error
+        if isinstance(error, (OverflowError, UnicodeError)):
+            raise RowRefused(f"A value cannot be stored: {error}") from error
+        if isinstance(error, OSError):
+            raise LedgerUnavailable(f"The ledger {self._path} cannot be used: {error}.") from error
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds the lock."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _translated(error: sqlite3.Error, path: Path) -> Exception:

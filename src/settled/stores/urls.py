@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from settled.errors import BadLedgerUrl
 from settled.stores.base import Store
 from settled.stores.sqlite import SQLiteStore
+
+_FILE = re.compile(r"/(?!.*:memory:)[^?#\0]+\Z", re.DOTALL)
+"""A path behind a slash; settings of a connection are not the application's to choose."""
 
 
 def store_of(url: str) -> Store:
@@ -16,7 +20,7 @@ def store_of(url: str) -> Store:
     scheme, separator, rest = str(url).partition("://")
     if scheme == "postgresql" and separator:
         return _postgres(str(url))
-    if scheme == "sqlite" and separator and rest.startswith("/") and rest != "/" and ":memory:" not in rest:
+    if scheme == "sqlite" and separator and _FILE.match(rest):
         return SQLiteStore(checked(Path(rest[1:]).expanduser()))
     raise BadLedgerUrl(
         f"{url!r} names no ledger. Use sqlite:///tasks.db (a file in the working directory), "

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 from weakref import WeakSet
 
 from fastapi import APIRouter, FastAPI, Header, Path, Request, Response
@@ -24,6 +25,8 @@ from settled.web.face import ROUTES, SCRIPT, Authorize, Face, not_offered, probl
 from settled.web.request import Scope
 
 DEFAULT_PREFIX = "/tasks"
+_OF_A_URL = "!#$%&'()*+,/:;=?@[]~"
+"""What may stand in a URL as it is (RFC 3986); the rest of a prefix is not for a header."""
 
 
 class TaskError(BaseModel):
@@ -147,7 +150,7 @@ def accepted(
     if prefix is None:
         prefix = DEFAULT_PREFIX if place is None else place.prefix(request)
     public = place is not None and place.face.public
-    answer = wire.changed(task.snapshot, public=public, location=f"{prefix}/{task.id}")
+    answer = wire.changed(task.snapshot, public=public, location=quote(f"{prefix}/{task.id}", safe=_OF_A_URL))
     response.status_code = answer.status
     for name, value in answer.headers:
         if name not in (b"content-type", b"content-length"):
@@ -168,11 +171,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _idempotency_key(
     idempotency_key: Annotated[
-        str | None,
-        Header(max_length=255, description="Requests with the same key are one task, which is submitted once."),
+        str | None, Header(description="Requests with the same key are one task, which is submitted once.")
     ] = None,
 ) -> str | None:
-    return (idempotency_key or "").strip().strip('"') or None
+    return (idempotency_key or "").strip().strip('"') or None  # what is too long is refused by ``using``
 
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]

@@ -27,16 +27,20 @@ SELECT NOT EXISTS (SELECT 1 FROM task_workers)
    AND NOT EXISTS (SELECT 1 FROM task_results WHERE status IN ('pending', 'running'));
 
 -- name: insert_tasks
--- A task is born with its bound; with a worker it is born running, claimed in the same statement.
+-- A task is born with its bound; with a worker it is born running, claimed in the same statement. All are
+-- inserted, or none if the clock was set or that worker may not be given work; rows without an id are padding.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
                           backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
-VALUES {rows};
+SELECT v.* FROM (
+    SELECT 1 FROM task_ledger WHERE anchor_wall - anchor_steady = ?
+       AND (? IS NULL OR EXISTS (SELECT 1 FROM task_workers WHERE id = ? AND lost_at IS NULL)))
+CROSS JOIN (VALUES {rows}) v WHERE v.column1 IS NOT NULL;
 
 -- name: insert_keyed
 -- The same for a task with an idempotency key, which may be taken.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
                           backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
-VALUES {rows}
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name, key, coalesce(owner, '')) WHERE key IS NOT NULL DO NOTHING;
 
 -- name: read_key
@@ -49,26 +53,32 @@ SELECT {task} FROM task_results WHERE id = ?;
 SELECT {task} FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 
 -- name: settle
--- The one door to a terminal status: fenced by id, attempt and the status that the verdict was
--- formed on. Past the bound only the verdict of expiry counts.
+-- The one door to a terminal status: fenced by id, attempt and the status that the verdict was formed on.
+-- Past the bound only the verdict of expiry counts. All of the verdicts are written, or none.
 UPDATE task_results SET
     status = v.status, result_data = v.result_data, reason = v.reason, error_message = v.error_message,
     error_type = v.error_type, traceback = v.traceback, finished_at = ?
-FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS status, column5 AS result_data,
-             column6 AS reason, column7 AS error_message, column8 AS error_type, column9 AS traceback,
-             column10 AS expiry FROM (VALUES {rows})) v
-WHERE task_results.id = v.id AND task_results.attempt = v.attempt AND task_results.status = v.seen
-  AND (task_results.settles_at > ? OR v.expiry);
+FROM (SELECT t.rowid AS task, w.*, count(*) OVER () AS count
+      FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS status, column5 AS result_data,
+                   column6 AS reason, column7 AS error_message, column8 AS error_type, column9 AS traceback,
+                   column10 AS expiry FROM (VALUES {rows})) w
+      CROSS JOIN task_results t ON t.id = w.id
+      WHERE t.attempt = w.attempt AND t.status = w.seen AND (t.settles_at > ? OR w.expiry)) v
+WHERE task_results.rowid = v.task AND v.count = ?
+  AND (SELECT anchor_wall - anchor_steady FROM task_ledger) = ?;
 
 -- name: put_back
 -- Another attempt: not before due_at, to be started by deadline_at; fenced in the same way.
 UPDATE task_results SET
     status = 'pending', worker = NULL, due_at = v.due_at, deadline_at = v.deadline_at, previous_error = v.error,
     error_type = v.error_type, traceback = v.traceback, progress = NULL, progress_message = NULL
-FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS due_at, column5 AS deadline_at,
-             column6 AS error, column7 AS error_type, column8 AS traceback FROM (VALUES {rows})) v
-WHERE task_results.id = v.id AND task_results.attempt = v.attempt AND task_results.status = v.seen
-  AND task_results.settles_at > ?;
+FROM (SELECT t.rowid AS task, w.*, count(*) OVER () AS count
+      FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS due_at, column5 AS deadline_at,
+                   column6 AS error, column7 AS error_type, column8 AS traceback FROM (VALUES {rows})) w
+      CROSS JOIN task_results t ON t.id = w.id
+      WHERE t.attempt = w.attempt AND t.status = w.seen AND t.settles_at > ?) v
+WHERE task_results.rowid = v.task AND v.count = ?
+  AND (SELECT anchor_wall - anchor_steady FROM task_ledger) = ?;
 
 -- name: claim
 -- The only gate to running: due, not overdue, of a name that the worker knows, and for a worker that is

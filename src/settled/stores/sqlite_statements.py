@@ -1,0 +1,87 @@
+"""Statements of many rows, each of which changes all of its rows or none.
+
+So what is normally the case need not be looked at before, and one crossing into SQLite may be a
+whole commit. Each crossing gives the interpreter lock away, and getting it back from a busy event
+loop costs more than the statement. A number of rows is padded with empty ones, which match nothing,
+to one that is met again, for a statement is prepared once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from settled.records import Snapshot, Verdict
+from settled.states import Status
+from settled.stores import queries
+
+SQL = queries.load("sqlite")
+MOST_ROWS = 1_024
+"""Rows of one statement; SQLite takes 32,766 parameters."""
+# Rows of values; what is always the same is not bound again and again.
+NEW = f"({', '.join('?' * 18)})"
+COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0)"
+FAILED = "(?, ?, ?, 'failed', NULL, ?, ?, ?, ?, ?)"
+PUT_BACK = "(?, ?, ?, ?, ?, ?, ?, ?)"
+
+Statement = tuple[str, Sequence[Any]]
+"""The text and its values."""
+
+
+def insertion(rows: Sequence[Snapshot], worker: str | None, offset: int) -> Statement:
+    """Insert new tasks, if the clock's offset is right and the worker that claims them (if any) may be given work."""
+    return _of_rows("insert_tasks", NEW, (offset, worker, worker), [of_new(row) for row in rows], ())
+
+
+def settlement(rows: Sequence[Verdict], now: int, bound: int, offset: int) -> Statement:
+    """Write verdicts of one status on different attempts; what is past its bound at ``bound`` only if it is expiry."""
+    fence = (bound, len(rows), offset)
+    status = rows[0].status
+    if status is Status.COMPLETED:
+        completed = [(v.id, v.attempt, str(v.seen), v.result_data) for v in rows]
+        return _of_rows("settle", COMPLETED, (now,), completed, fence)
+    if status is Status.FAILED:
+        return _of_rows("settle", FAILED, (now,), [_of_failure(v) for v in rows], fence)
+    return _of_rows("put_back", PUT_BACK, (), [_of_return(v) for v in rows], fence)
+
+
+def of_new(s: Snapshot) -> tuple[Any, ...]:
+    """The values of an inserted row, in the order of ``insert_tasks``."""
+    return (
+        s.id, str(s.status), s.name,
+        *s[8:11],  # arguments, key, owner
+        *s[13:20],  # attempt, max_attempts, timeout_ms, lease_ms, backoff_ms, created_at, started_at
+        *s[21:26],  # due_at, deadline_at, settles_at, worker, retry_of
+    )  # fmt: skip
+
+
+def _of_failure(v: Verdict) -> tuple[Any, ...]:
+    return (
+        v.id, v.attempt, str(v.seen), str(v.reason), v.error_message, v.error_type, v.traceback, int(v.expiry),
+    )  # fmt: skip
+
+
+def _of_return(v: Verdict) -> tuple[Any, ...]:
+    return v.id, v.attempt, str(v.seen), v.due_at, v.deadline_at, v.error_message, v.error_type, v.traceback
+
+
+def _of_rows(
+    name: str, row: str, head: tuple[Any, ...], rows: Sequence[tuple[Any, ...]], tail: tuple[Any, ...]
+) -> Statement:
+    count = len(rows)
+    size = _met_again(count)
+    padding = [None] * ((size - count) * len(rows[0]))
+    return _text(name, row, size), (*head, *chain.from_iterable(rows), *padding, *tail)
+
+
+def _met_again(count: int) -> int:
+    """The next number of which there are few: four to each power of two."""
+    step = max(1, 1 << count.bit_length() >> 3)
+    return -(-count // step) * step
+
+
+@cache
+def _text(name: str, row: str, size: int) -> str:
+    return SQL[name].replace("{rows}", ", ".join([row] * size))

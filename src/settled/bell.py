@@ -45,15 +45,16 @@ class Ear:
         assert self._event is not None
         self._event.wait(seconds)
 
-    async def await_(self, seconds: float) -> None:
-        """The same on the event loop."""
-        if self._rung or self.loop is None:
-            return
-        timer = self.loop.call_later(seconds, self.ring)
-        try:
-            await self.rung()
-        finally:
-            timer.cancel()
+    async def await_(self, seconds: float) -> bool:
+        """The same on the event loop; whether it has rung."""
+        if not self._rung and self.loop is not None:
+            future = self.rung()
+            timer = self.loop.call_later(seconds, _done, future)
+            try:
+                await future
+            finally:
+                timer.cancel()
+        return self._rung
 
     def rung(self) -> asyncio.Future[None]:
         """Done when it rings; on the event loop, for one waiter."""
@@ -62,6 +63,11 @@ class Ear:
         if self._rung:
             self._future.set_result(None)
         return self._future
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Rounds:

@@ -19,18 +19,19 @@ def follower(ledger: Ledger) -> Periodic:
     def step() -> float:
         nonlocal version, known
         watched = [task_id for task_id in ledger.bell.watched() if task_id not in ledger.here]
+        tick = max(TICK, ledger.store.pause)
         if not watched:
             known = {}
-            return TICK
+            return tick
         newest = ledger.store.version()
         if newest == version and all(task_id in known for task_id in watched):
-            return TICK
+            return tick
         version = newest
         marks = ledger.store.marks(watched)
         # One seen for the first time may have changed before it was looked at: its waiter reads again.
         changed = [task_id for task_id in watched if task_id not in known or marks.get(task_id) != known[task_id]]
         known = {task_id: marks.get(task_id) for task_id in watched}
         ledger.bell.ring(changed)
-        return TICK
+        return tick
 
     return Periodic("settled-follower", step)

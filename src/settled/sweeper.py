@@ -23,7 +23,8 @@ def sweeper(ledger: Ledger) -> Periodic:
         if ledger.expire(thoroughly=steps % THOROUGHLY_EVERY == 0) >= SWEEP_LIMIT:
             return 0.0  # more are waiting, as when a worker dies with thousands of tasks
         deadline = ledger.next_deadline_in()
-        pause = TICK if deadline is None else min(TICK, max(0.01, deadline))
+        tick = max(TICK, ledger.store.pause)
+        pause = tick if deadline is None else min(tick, max(0.01, deadline))
         until_prune -= pause
         if until_prune <= 0:
             until_prune = PRUNE_EVERY

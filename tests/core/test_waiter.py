@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -195,21 +197,30 @@ def test_an_unknown_task_is_not_waited_for(ledger: Ledger, wait: Driver) -> None
     assert ledger.bell.watched() == []
 
 
+@contextmanager
+def soon(call: Callable[..., object], *args: Any) -> Iterator[None]:
+    """Call it from another thread when the block has been under way for a moment; both are over at the end."""
+    timer = threading.Timer(0.1, call, args)
+    timer.start()
+    yield
+    timer.join(timeout=30)
+
+
 @drivers
 def test_a_task_that_ends_in_this_process_wakes_who_waits(worker: Ledger, wait: Driver) -> None:
     row = started(worker)
-    threading.Timer(0.1, worker.settle_now, (success(row),)).start()
-    begun = time.monotonic()
-    assert wait(worker, row.id).completed
-    assert time.monotonic() - begun < LOOK_AGAIN - 1
+    with soon(worker.settle_now, success(row)):
+        begun = time.monotonic()
+        assert wait(worker, row.id).completed
+        assert time.monotonic() - begun < LOOK_AGAIN - 1
     assert worker.bell.watched() == []
 
 
 @drivers
 def test_a_cancelled_task_wakes_who_waits(worker: Ledger, wait: Driver) -> None:
     row = submitted(worker)
-    threading.Timer(0.1, worker.cancel, (row.id,)).start()
-    assert wait(worker, row.id).reason is Reason.CANCELLED
+    with soon(worker.cancel, row.id):
+        assert wait(worker, row.id).reason is Reason.CANCELLED
 
 
 @drivers
@@ -221,7 +232,7 @@ def test_who_gives_up_waits_no_longer_than_he_said(
     begun = time.monotonic()
     ending = wait(worker, row.id, 0.4)
     assert ending.end is End.ABORTED
-    assert 0.4 <= time.monotonic() - begun < 0.75
+    assert 0.4 <= time.monotonic() - begun < LOOK_AGAIN - 1
     assert worker.bell.watched() == []
 
 
@@ -255,7 +266,7 @@ def test_no_change_is_told_after_the_time_that_was_asked_for(worker: Ledger) -> 
     row = submitted(worker)
     begun = time.monotonic()
     assert asyncio.run(waiter.changed(worker, row.id, 0.2)).status is Status.PENDING
-    assert 0.2 <= time.monotonic() - begun < 1
+    assert 0.2 <= time.monotonic() - begun < LOOK_AGAIN - 1
 
 
 def test_a_change_since_what_one_knows_is_told_at_once(worker: Ledger) -> None:

@@ -85,7 +85,7 @@ def test_who_listens_hears_of_what_others_write_and_not_of_their_own(here: Postg
     heard = threading.Event()
     here.listen(heard.set)
     there.listen(lambda: None)
-    until(lambda: here._direct._listened and there._direct._listened)
+    until(lambda: here._direct._others and there._direct._others)
     heard.clear()
     write(here, "insert", new_task())
     looked(here)

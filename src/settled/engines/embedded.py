@@ -189,12 +189,17 @@ class EmbeddedEngine:
             await self._idle.await_(seconds)
 
     async def _look_for_work(self) -> None:
+        looked_at = 0.0
         while True:
-            await self._wake.await_(TICK)
+            rung = await self._wake.await_(TICK)
             self._wake.forget()
             try:
                 self._end_what_is_overdue()
                 self._write_progress()
+                now = time.monotonic()
+                if not rung and now - looked_at < self._ledger.store.pause:
+                    continue
+                looked_at = now
                 await self._disown_what_is_not_ours()
                 if self._accepting:
                     await self._claim()

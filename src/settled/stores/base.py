@@ -134,6 +134,10 @@ class Verbs(Protocol):
 class Store(Protocol):
     """One database, for one process; reads may come from any thread, writes from one at a time."""
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks for what other processes have written, where no hint has come."""
+
     inline: bool
     """Whether a read takes microseconds, so that an event loop may wait for it."""
 

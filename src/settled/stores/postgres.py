@@ -59,6 +59,10 @@ class PostgresStore:
         self._sent: list[tuple[NewTask, str]] = []  # the tasks of the present transaction, under their ids
         self._unsure: dict[int, tuple[NewTask, str]] = {}  # by identity: the writer tries the same object again
 
+    @property
+    def pause(self) -> float:
+        return self._direct.pause
+
     # -- life
 
     def exists(self) -> bool:

@@ -31,6 +31,8 @@ from settled.stores.postgres_open import Place
 log = logging.getLogger("settled")
 LOOK = 0.25
 """Seconds between two looks at the locks."""
+SHARE = 0.01
+"""Seconds that are added to that for each process: a crowd looks a hundred times a second, whatever its size."""
 ABSENT = 0.75
 RETRY = 0.2
 HINT = 0.02
@@ -53,7 +55,7 @@ class Direct:
         self._absent: dict[str, float] = {}
         self._dead: frozenset[str] = frozenset()
         self._hint: Callable[[], None] = lambda: None
-        self._listened = False  # by others
+        self._others = 0  # that listen
         self._news = False
         self._told_at = 0.0
         self._session: Connection | None = None
@@ -63,6 +65,11 @@ class Direct:
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
         self._wake: tuple[int, int] | None = None
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks at the ledger that this process may take as its share."""
+        return SHARE * self._others
 
     def hold(self, worker: str) -> None:
         """Take the worker's lock, and again whenever the session was lost; raise ``LedgerUnavailable`` if it cannot."""
@@ -87,7 +94,7 @@ class Direct:
 
     def tell(self) -> None:
         """Let the others know that something was written, if there are any."""
-        if self._listened and not self._news:
+        if self._others and not self._news:
             self._news = True
             self._rouse()
 
@@ -122,7 +129,7 @@ class Direct:
                     with self._line.use() as session:
                         self._serve(session, stopping)
                 except (LedgerUnavailable, psycopg.Error, OSError):
-                    self._session, self._listened = None, False
+                    self._session, self._others = None, 0
                     self._absent, self._dead = {}, frozenset()
                     self._refuse_orders()
                     stopping.wait(RETRY)
@@ -144,7 +151,7 @@ class Direct:
             now = time.monotonic()
             if now >= look_at:
                 self._look(session, now)
-                look_at = now + LOOK
+                look_at = now + max(LOOK, self.pause)
             self._take_orders(session)
             if self._news and now >= self._told_at + HINT:
                 self._news, self._told_at = False, now
@@ -176,7 +183,7 @@ class Direct:
         dead = frozenset(worker for worker, since in self._absent.items() if now - since >= ABSENT)
         new, self._dead = dead - self._dead, dead
         found = session.execute(self._sql["listeners"], {"key": self._presence}).fetchone()
-        self._listened = bool(found and found[0])
+        self._others = found[0] if found else 0
         if new:
             self._hint()
         self._looked.set()

@@ -65,7 +65,8 @@ class Reader:
             self._start()
         self._queue.put(_Read(task_id, call, future))
         try:
-            return await asyncio.wait_for(future, PATIENCE)
+            async with asyncio.timeout(PATIENCE):  # wait_for would lose a cancellation that comes with the answer
+                return await future
         except TimeoutError:
             raise LedgerUnavailable(f"The ledger has not answered for {PATIENCE:g} s.") from None
 

@@ -55,7 +55,7 @@ class Bench(EmbeddedEngine):
 
         A message for a task that has settled, runs elsewhere or is not known is dropped.
         """
-        row = self._claimed(task_id)
+        row = self._taken(task_id)
         if row is None:
             return
         key = row.id, row.attempt
@@ -103,7 +103,7 @@ class Bench(EmbeddedEngine):
 
     # -- the gate
 
-    def _claimed(self, task_id: str) -> Snapshot | None:
+    def _taken(self, task_id: str) -> Snapshot | None:
         until = time.monotonic() + PATIENCE
         refused, unsure = 0, False
         while self._accepting and refused < TRIES:

@@ -21,7 +21,7 @@ CHILDREN = (
 @over(*CHILDREN)
 def test_a_killed_child_is_seen_at_once(world: EngineWorld) -> None:
     task = world.send("held_in_thread", world.gate("never"))
-    world.kill(world.executing(task.id).pid)
+    world.kill(world.executing(task.id, within=40).pid)
     row = world.end_of(task, within=KILLED + 5)
     assert row.reason is Reason.WORKER_LOST
     assert row.finished_at is not None
@@ -39,7 +39,7 @@ def test_the_next_attempt_of_a_killed_child_runs_in_another(world: EngineWorld) 
 @over("celery-redis-prefork", "process-pool", "dask")
 def test_a_task_that_kills_whatever_runs_it_is_tried_as_often_as_it_may(world: EngineWorld) -> None:
     task = world.send("kills_its_worker", attempts=3)
-    row = world.end_of(task, within=55)
+    row = world.end_of(task, within=80)
     assert (row.reason, row.attempt) == (Reason.WORKER_LOST, 3)
     assert len(world.executions(task.id)) == 3
     assert world.end_of(world.send("gives", "well"), within=40).result == "well"

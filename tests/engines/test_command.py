@@ -78,4 +78,4 @@ def test_a_script_that_submits_and_ends_has_published_before_it_is_gone(tmp_path
     subprocess.run([sys.executable, "script.py", brokers.redis_url(), prefix], cwd=tmp_path, timeout=60, check=True)
     with Redis.from_url(brokers.redis_url()) as redis:
         assert redis.llen(f"{prefix}settled") == 20
-        redis.delete(f"{prefix}settled", f"{prefix}_kombu.binding.settled")
+        redis.delete(*redis.scan_iter(f"{prefix}*"))

@@ -33,6 +33,8 @@ test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= w
 		echo 'Chromium is missing: the tests in tests/browser are skipped' >&2
 	@$(TESTENV)/bin/python tests/servers.py || tools/apt.sh postgresql pgbouncer || \
 		echo 'PostgreSQL is missing: its tests are skipped' >&2
+	@missing="$$($(TESTENV)/bin/python -m tests.brokers)" || tools/apt.sh $$missing || \
+		echo "$$missing missing: tests in tests/engines are skipped" >&2
 	$(TESTENV)/bin/python tools/check_wheel.py $(BUILD)/dist/*.whl
 	$(TESTENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
 

@@ -28,7 +28,7 @@ from settled.post import Post
 from settled.reader import Reader
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
-from settled.stores.base import Beat, Claim, Loss, Progress, Prune, RowRefused, Store
+from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Publish, RowRefused, Store
 from settled.writer import FOREVER, Writer
 
 log = logging.getLogger("settled")
@@ -117,6 +117,25 @@ class Ledger:
         """Whether a task of these names may be claimed now; one index probe when there is none."""
         due = await self.aread(self.store.next_due, json.dumps(list(names)))
         return due is not None and due <= self.store.now()
+
+    def unpublished(self, names: Sequence[str], limit: int) -> Rows:
+        """Take up to ``limit`` pending tasks of these names that an engine is to be told of again.
+
+        No other process gets the same ones, and each comes up again after a growing pause, until somebody claims it.
+        """
+        known = json.dumps(list(names))
+        next_ = self.store.next_publish(known)
+        if next_ is None or next_ > self.store.now():
+            return []
+        taken: Rows = self._writer.write_all("publish", [Publish(known, limit)], READ_PATIENCE)[0]
+        return taken
+
+    def refuse(self, task_id: str, message: str) -> bool:
+        """Settle a task that its engine refused, unless an attempt at it has begun; whether it did."""
+        row = self.get(task_id)
+        if row.status is not Status.PENDING or row.attempt:
+            return False
+        return self.settle_now(verdicts.of_attempt(row, Reason.ENQUEUE_FAILED, message))
 
     def settle(self, verdict: Verdict, future: Future[bool] | asyncio.Future[bool] | None = None) -> None:
         """Queue an attempt's verdict; it is tried until it is written or refused, or the process ends."""

@@ -13,12 +13,15 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from types import FrameType
 
+from settled.engines.base import RemoteEngine
+from settled.engines.bench import Bench
 from settled.engines.embedded import EmbeddedEngine, Registered
 from settled.errors import LedgerUnavailable
 from settled.follower import follower
 from settled.heartbeat import heartbeat
 from settled.ledger import Ledger
 from settled.periodic import Periodic
+from settled.publisher import Publisher
 from settled.runner.coroutine import Broken
 from settled.sweeper import sweeper
 
@@ -32,9 +35,12 @@ class Service:
     """Opens the ledger, keeps this process's heartbeat, sweeps, follows other processes, and runs the engine."""
 
     def __init__(
-        self, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int], drain: float
-    ) -> None:
+        self, url: str, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int], drain: float,
+        remote: RemoteEngine | None = None,
+    ) -> None:  # fmt: skip
+        self.url = url
         self.ledger = ledger
+        self.remote = remote
         self.drain_seconds = drain
         self.closing = False
         self.engine: EmbeddedEngine | None = None
@@ -44,6 +50,8 @@ class Service:
         self._pid: int | None = None
         self._enlisted = False
         self._guard = threading.RLock()
+        self._beginning = threading.Lock()
+        self._publisher: Publisher | None = None
         self._background: _Background | None = None
 
     def ready(self) -> None:
@@ -63,6 +71,10 @@ class Service:
             following = follower(self.ledger)
             self._begin(sweeper(self.ledger), following)
             self.ledger.store.listen(lambda: self._look(following))
+            if self.remote is not None and self.remote.publishes:
+                self._publisher = Publisher(self.ledger, self.remote, self._functions)
+                self._publisher.start()
+                atexit.register(self.stop)  # a script that submits and ends: what is queued is published
             self._pid = os.getpid()
 
     def enlist(self, *, run_tasks: bool = True) -> None:
@@ -78,11 +90,11 @@ class Service:
             self._begin(heartbeat(self.ledger))
             self._enlisted = True
 
-    async def serve(self, *, run_tasks: bool = True) -> None:
-        """Open, enlist and, if asked, run tasks on the running loop."""
-        await asyncio.to_thread(lambda: self.enlist(run_tasks=run_tasks))
-        if run_tasks and self.engine is None:
-            engine = EmbeddedEngine(self.ledger, self._functions, self._places)
+    async def serve(self, kind: type[EmbeddedEngine] | None = EmbeddedEngine) -> None:
+        """Open, enlist and, with a kind of engine, run tasks on the running loop."""
+        await asyncio.to_thread(lambda: self.enlist(run_tasks=kind is not None))
+        if kind is not None and self.engine is None:
+            engine = kind(self.ledger, self._functions, self._places)
             engine.start()
             self.engine = engine
 
@@ -96,7 +108,7 @@ class Service:
     async def end(self) -> None:
         """Drain, settle or hand back what is left, and let go of the ledger; it may be opened again."""
         self.begin_closing()
-        if self._background is not None:  # a submit before the app began has started the engine on a loop of its own
+        if self._background is not None:  # a submit before the app began, or a pool of threads, has a loop of its own
             await asyncio.to_thread(self.stop)
             return
         engine, self.engine = self.engine, None
@@ -108,6 +120,10 @@ class Service:
     def let_go(self) -> None:
         """Stop the threads, give the worker's row back and close."""
         with self._guard:
+            publisher, self._publisher = self._publisher, None
+            if publisher is not None:
+                publisher.stop(patience=2.0)
+                atexit.unregister(self.stop)
             for thread in self._threads:
                 thread.stop(patience=2.0)
             self._threads.clear()
@@ -124,14 +140,14 @@ class Service:
 
     # -- for scripts, which have no event loop of their own
 
-    def start(self) -> None:
+    def start(self, kind: type[EmbeddedEngine] = EmbeddedEngine) -> None:
         """Run the engine on a loop in a background thread, until the script ends."""
         with self._guard:
             if self.engine is not None or self._background is not None:
                 return
             background = self._background = _Background()
         try:
-            asyncio.run_coroutine_threadsafe(self.serve(), background.loop).result(timeout=START_SECONDS)
+            asyncio.run_coroutine_threadsafe(self.serve(kind), background.loop).result(timeout=START_SECONDS)
         except BaseException:
             self._background = None
             background.end()
@@ -139,7 +155,7 @@ class Service:
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """End what ``start`` began; harmless when nothing runs, and in a forked child, whose parent goes on."""
+        """End what ``start`` or ``begin`` began; harmless when nothing runs, and in a child whose parent goes on."""
         if self._pid not in (None, os.getpid()):
             return
         with self._guard:
@@ -156,6 +172,25 @@ class Service:
         finally:
             background.end()
             self.closing = False
+
+    # -- for the workers of another engine (engines.base.Home)
+
+    def begin(self) -> None:
+        """Open the ledger and be a worker, with a loop in a background thread."""
+        self.ready()
+        with self._beginning:
+            if self.engine is None:
+                self.start(Bench)
+
+    def carry(self, task_id: str) -> None:
+        """Run the task on the bench of this process; returns when its work has left."""
+        self.begin()
+        assert isinstance(self.engine, Bench)
+        self.engine.carry(task_id)
+
+    def refuse(self, task_id: str, why: str) -> None:
+        """Settle a task that the engine will never carry."""
+        self.ledger.refuse(task_id, why)
 
     @contextmanager
     def hearing_signals(self) -> Iterator[None]:

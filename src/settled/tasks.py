@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
-from settled.engines.embedded import Registered
+from settled.engines.base import RemoteEngine
+from settled.engines.embedded import EmbeddedEngine, Registered
 from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
 from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
 from settled.ledger import Ledger
@@ -36,6 +37,7 @@ class Tasks:
     max_result_bytes  the largest result, and the largest arguments, as JSON
     drain             seconds that running tasks get at shutdown
     embedded          whether this process runs tasks; if not, ``settled worker`` processes do
+    engine            what carries tasks to workers elsewhere, e.g. ``CeleryEngine(app)``; this process runs none then
 
     Nothing is opened before the first use.
     """
@@ -43,7 +45,7 @@ class Tasks:
     def __init__(
         self, url: str, *, lease: float = 30.0, retention: float = 7 * 86_400.0, concurrency: int = 100,
         threads: int = 32, processes: int | None = None, max_result_bytes: int = 1_048_576,
-        drain: float = 10.0, embedded: bool = True,
+        drain: float = 10.0, embedded: bool = True, engine: RemoteEngine | None = None,
     ) -> None:  # fmt: skip
         Policy(lease=lease)
         processes = (os.cpu_count() or 1) if processes is None else processes
@@ -52,15 +54,18 @@ class Tasks:
         checked_number("max_result_bytes", max_result_bytes, 100, 1_000_000_000, whole=True)
         places = {"coroutine": concurrency, "thread": threads, "process": processes}
         self.url = url
-        self.embedded = embedded
+        self.embedded = embedded and engine is None
+        self.engine = engine
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
         self._registered: dict[str, Registered] = {}
         self._places = places
         self._lease = lease
         self._max_result_bytes = max_result_bytes
         self._service = Service(
-            Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain
+            url, Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain, engine
         )
+        if engine is not None:
+            engine.attach(self._service)
 
     # -- registering
 
@@ -267,7 +272,7 @@ class Tasks:
 
     @asynccontextmanager
     async def _serving(self, *, run_tasks: bool) -> AsyncIterator[None]:
-        await self._service.serve(run_tasks=run_tasks)
+        await self._service.serve(EmbeddedEngine if run_tasks else None)
         try:
             with self._service.hearing_signals():
                 yield
@@ -284,6 +289,13 @@ class Tasks:
     def stop(self) -> None:
         """Drain and close; a script does this by itself when it ends."""
         self._service.stop()
+
+    def carry(self, task_id: str) -> None:
+        """Run, in the calling thread's time, a task that an engine of your own has brought to this process.
+
+        Returns when its work has left; does nothing if it has settled, or if another process has it.
+        """
+        self._service.carry(task_id)
 
     def _running(self) -> None:
         runs_tasks = self.embedded and not context.in_task_process

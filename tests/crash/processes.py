@@ -58,6 +58,13 @@ class Process:
         self._popen.wait(timeout=10)
         return instant
 
+    def freeze(self) -> None:
+        """SIGSTOP, to it and to whatever it has started in its group."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.killpg(self.pid, signal.SIGCONT)
+
     @property
     def alive(self) -> bool:
         return self._popen.poll() is None

@@ -1,4 +1,4 @@
-"""``settled worker``: runs an application's tasks in this process, until it is told to end."""
+"""``settled worker``: runs an application's tasks in this process, or starts its engine's worker, until told to end."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from settled.cli.ledgers import without_credentials
 from settled.cli.parsing import Commands, add_command
 from settled.cli.target import tasks_of
 from settled.cli.words import line, seconds_of, whole_above_zero
+from settled.engines.base import RemoteEngine
 from settled.errors import BadInput
 from settled.tasks import Tasks
 
@@ -33,7 +34,14 @@ def add(commands: Commands) -> None:
     command.add_argument("--concurrency", type=whole_above_zero, metavar="N", help=f"coroutines {limits}")
     command.add_argument("--threads", type=whole_above_zero, metavar="N", help=f"functions in threads {limits}")
     command.add_argument("--processes", type=whole_above_zero, metavar="N", help=f"functions in processes {limits}")
+    command.add_argument(
+        "--engine", metavar="NAME", help="start the worker of the engine that Tasks was given: celery or procrastinate"
+    )
     command.add_argument("--drain", type=seconds_of, metavar="TIME", help="what running tasks get at the end (same)")
+    command.add_argument(
+        "--pass", dest="rest", metavar="OPTION", action="append", default=[],
+        help="an option for the engine's own worker, as in --pass=--pool=threads",
+    )  # fmt: skip
 
 
 def run(args: Namespace) -> Exit:
@@ -44,8 +52,29 @@ def run(args: Namespace) -> Exit:
         )
     tasks = tasks_of(args.target)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")  # does nothing if the application did
-    asyncio.run(_work(tasks, args))
+    if args.engine is not None:
+        _work_for(_engine(tasks, args), args)
+    elif args.rest:
+        raise BadInput(f"{' '.join(args.rest)!r} is for an engine's own worker, and no --engine is named. Name it too.")
+    else:
+        asyncio.run(_work(tasks, args))
     return Exit.DONE
+
+
+def _engine(tasks: Tasks, args: Namespace) -> RemoteEngine:
+    engine = tasks.engine
+    if engine is None:
+        raise BadInput(f"{args.target} has no engine; leave --engine out, or give its Tasks one.")
+    if engine.name != args.engine:
+        raise BadInput(f"The engine of {args.target} is {engine.name}, not {args.engine}. Use --engine {engine.name}.")
+    if args.threads or args.processes:
+        raise BadInput(f"The worker of {engine.name} knows --concurrency alone; leave --threads and --processes out.")
+    return engine
+
+
+def _work_for(engine: RemoteEngine, args: Namespace) -> None:
+    print(f"settled: worker {os.getpid()} of {engine.name} runs tasks of {line(args.target)}", flush=True)
+    engine.work(concurrency=args.concurrency, drain=args.drain, arguments=args.rest)
 
 
 async def _work(tasks: Tasks, args: Namespace) -> None:

@@ -17,6 +17,10 @@ from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
 
 EXPIRY_MARGIN_MS = 250
 """How long after an attempt's timeout the ledger waits for its runner to say so itself."""
+PUBLISH_AFTER_MS = 5_000
+"""How long a due task may wait before an engine is told of it again; the index of a migration says the same."""
+PUBLISH_WITHIN_MS = 600_000
+"""The longest pause between two such tellings, which double: a long backlog must not be flooded."""
 
 
 class RowRefused(SettledError):
@@ -32,6 +36,13 @@ class Claim(NamedTuple):
     names: str  # a JSON list
     limit: int
     id: str | None = None
+
+
+class Publish(NamedTuple):
+    """A process with an engine asks for at most ``limit`` pending tasks of these names that it may have lost."""
+
+    names: str  # a JSON list
+    limit: int
 
 
 class Progress(NamedTuple):
@@ -108,6 +119,9 @@ class Verbs(Protocol):
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
         """Move due tasks to running, attempt + 1, under the asking worker."""
+
+    def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
+        """Take pending tasks whose turn to be published has come, and put that turn off: each is one process's."""
 
     def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
         """Record progress of attempts that are running."""
@@ -189,6 +203,9 @@ class Store(Protocol):
 
     def next_due(self, names: str) -> int | None:
         """When the next pending task of these names (a JSON list) may be claimed."""
+
+    def next_publish(self, names: str) -> int | None:
+        """When the next pending task of these names (a JSON list) is to be published again."""
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         """Those of the attempts (id, number) that are not running any more."""

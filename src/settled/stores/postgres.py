@@ -216,6 +216,9 @@ class PostgresStore:
     def next_due(self, names: str) -> int | None:
         return self._instant("next_due", names=texts(json.loads(names)))
 
+    def next_publish(self, names: str) -> int | None:
+        return self._instant("next_publish", names=texts(json.loads(names)))
+
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         if not attempts:
             return set()

@@ -14,7 +14,18 @@ from settled.ids import new_id
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
 from settled.stores import postgres_rows
-from settled.stores.base import EXPIRY_MARGIN_MS, Beat, Claim, Loss, Progress, Prune, RowRefused
+from settled.stores.base import (
+    EXPIRY_MARGIN_MS,
+    PUBLISH_AFTER_MS,
+    PUBLISH_WITHIN_MS,
+    Beat,
+    Claim,
+    Loss,
+    Progress,
+    Prune,
+    Publish,
+    RowRefused,
+)
 from settled.stores.postgres_rows import Values, numbers, texts, truths
 from settled.stores.rows import born, snapshot_of
 
@@ -95,10 +106,19 @@ def claim(rows: Sequence[Claim]) -> Plan:
         else:
             statements.append(("claim_one", {**values, "id": row.id}))
 
-    def answer(now: int, answers: Sequence[Rows]) -> list[list[Snapshot]]:
-        return [[snapshot_of(row[1:-1], row[-1]) for row in answered if row[1] is not None] for answered in answers]
+    return Plan(statements, _taken)
 
-    return Plan(statements, answer)
+
+def publish(rows: Sequence[Publish]) -> Plan:
+    """Take tasks to be published again, for each asking process in turn."""
+    limits = {"after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}
+    return Plan(
+        [("publish", {"names": texts(json.loads(row.names)), "limit": row.limit, **limits}) for row in rows], _taken
+    )
+
+
+def _taken(now: int, answers: Sequence[Rows]) -> list[list[Snapshot]]:
+    return [[snapshot_of(row[1:-1], row[-1]) for row in answered if row[1] is not None] for answered in answers]
 
 
 def progress(rows: Sequence[Progress]) -> Plan:

@@ -23,6 +23,8 @@ from settled.states import Status
 from settled.stores import sqlite_check, sqlite_open
 from settled.stores.base import (
     EXPIRY_MARGIN_MS,
+    PUBLISH_AFTER_MS,
+    PUBLISH_WITHIN_MS,
     Backlog,
     Beat,
     Change,
@@ -30,6 +32,7 @@ from settled.stores.base import (
     Loss,
     Progress,
     Prune,
+    Publish,
     Pulse,
     RowRefused,
     Written,
@@ -245,6 +248,16 @@ class SQLiteStore:
             for row in rows
         ]
 
+    def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
+        limits = {"now": now, "after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}
+        return [
+            [
+                snapshot_of(found, now)
+                for found in self._cursor().execute(SQL["publish"], {**row._asdict(), **limits}).fetchall()
+            ]
+            for row in rows
+        ]
+
     def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
         self._cursor().executemany(SQL["progress"], [(row.fraction, row.message, row.id, row.attempt) for row in rows])
         return [True] * len(rows)
@@ -300,6 +313,10 @@ class SQLiteStore:
     def next_due(self, names: str) -> int | None:
         found: int | None = self._query(SQL["next_due"], (names,))[0][0]
         return found
+
+    def next_publish(self, names: str) -> int | None:
+        found = self._query(SQL["next_publish"], (names,))
+        return found[0][0] if found else None
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         return {(row[0], row[1]) for row in self._query(SQL["not_running"], (json.dumps(list(attempts)),))}

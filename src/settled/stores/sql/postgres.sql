@@ -55,14 +55,14 @@ LATERAL (
 
 -- name: insert_within
 -- One task in a transaction of the application's own, on whatever connection; it counts from this statement on.
--- Answers with the ledger's name too, for the connection may go elsewhere.
+-- Answers with the ledger's name too, for the connection may go elsewhere. Nobody has told an engine of it.
 INSERT INTO {schema}.task_results (
     id, name, arguments, key, owner, max_attempts, timeout_ms, lease_ms, backoff_ms, retry_of, created_at, due_at,
-    deadline_at, settles_at)
+    publish_at, deadline_at, settles_at)
 SELECT CAST(%(id)s AS text), CAST(%(name)s AS text), CAST(%(arguments)s AS text), CAST(%(key)s AS text),
        CAST(%(owner)s AS text), CAST(%(attempts)s AS int), CAST(%(timeout)s AS bigint), CAST(%(lease)s AS bigint),
-       CAST(%(backoff)s AS bigint), CAST(%(retry_of)s AS text), c.now, c.now, c.now + CAST(%(start)s AS bigint),
-       c.now + CAST(%(start)s AS bigint) + CAST(%(reserve)s AS bigint)
+       CAST(%(backoff)s AS bigint), CAST(%(retry_of)s AS text), c.now, c.now, c.now,
+       c.now + CAST(%(start)s AS bigint), c.now + CAST(%(start)s AS bigint) + CAST(%(reserve)s AS bigint)
 FROM (SELECT {schema}.now_ms() AS now) c
 ON CONFLICT (name, key, coalesce(owner, '')) WHERE key IS NOT NULL DO NOTHING
 RETURNING created_at, (SELECT id FROM {schema}.task_ledger);
@@ -123,8 +123,8 @@ WITH v AS (
         v (id, attempt, seen, due, deadline, message, type, traceback, expiry, number)),
 won AS (
     UPDATE {schema}.task_results t
-    SET status = 'pending', worker = NULL, due_at = v.due, deadline_at = v.deadline, previous_error = v.message,
-        error_type = v.type, traceback = v.traceback, progress = NULL, progress_message = NULL
+    SET status = 'pending', worker = NULL, due_at = v.due, publish_at = v.due, deadline_at = v.deadline,
+        previous_error = v.message, error_type = v.type, traceback = v.traceback, progress = NULL, progress_message = NULL
     FROM v WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = v.seen AND t.settles_at > {schema}.now_ms()
     RETURNING v.number, v.expiry),
 counted AS (
@@ -169,6 +169,27 @@ WITH claimed AS (
       AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = %(worker)s::text AND w.lost_at IS NULL)
     RETURNING t.*)
 SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN claimed ON true;
+
+-- name: publish
+-- Pending tasks that an engine is to be told of again; the next time is as far away as the task is old.
+WITH picked AS (
+    SELECT id FROM {schema}.task_results
+    WHERE status = 'pending' AND coalesce(publish_at, due_at + 5000) <= (SELECT {schema}.now_ms())
+      AND deadline_at > (SELECT {schema}.now_ms()) AND name = ANY (%(names)s::text[])
+    ORDER BY coalesce(publish_at, due_at + 5000) LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED),
+taken AS (
+    UPDATE {schema}.task_results t
+    SET publish_at = {schema}.began_ms()
+                     + least(greatest({schema}.began_ms() - due_at, %(after)s::bigint), %(within)s::bigint)
+    FROM picked WHERE t.id = picked.id
+    RETURNING t.*)
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN taken ON true
+ORDER BY due_at, id;
+
+-- name: next_publish
+-- When the next pending task of these names is to be published again.
+SELECT min(coalesce(publish_at, due_at + 5000)), {schema}.began_ms() FROM {schema}.task_results
+WHERE status = 'pending' AND name = ANY (%(names)s::text[]);
 
 -- name: progress
 WITH done AS (

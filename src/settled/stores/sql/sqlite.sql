@@ -71,7 +71,8 @@ WHERE task_results.rowid = v.task AND v.count = ?
 -- name: put_back
 -- Another attempt: not before due_at, to be started by deadline_at; fenced in the same way.
 UPDATE task_results SET
-    status = 'pending', worker = NULL, due_at = v.due_at, deadline_at = v.deadline_at, previous_error = v.error,
+    status = 'pending', worker = NULL, due_at = v.due_at, publish_at = v.due_at, deadline_at = v.deadline_at,
+    previous_error = v.error,
     error_type = v.error_type, traceback = v.traceback, progress = NULL, progress_message = NULL
 FROM (SELECT t.rowid AS task, w.*, count(*) OVER () AS count
       FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS due_at, column5 AS deadline_at,
@@ -98,6 +99,22 @@ RETURNING {task};
 -- name: next_due
 -- When the next pending task of these names may be claimed.
 SELECT min(due_at) FROM task_results WHERE status = 'pending' AND name IN (SELECT value FROM json_each(?));
+
+-- name: publish
+-- Pending tasks that an engine is to be told of again; the next time is as far away as the task is old.
+UPDATE task_results SET publish_at = :now + min(max(:now - due_at, :after), :within)
+WHERE rowid IN (
+    SELECT rowid FROM task_results
+    WHERE status = 'pending' AND coalesce(publish_at, due_at + 5000) <= :now AND deadline_at > :now
+      AND name IN (SELECT value FROM json_each(:names))
+    ORDER BY coalesce(publish_at, due_at + 5000) LIMIT :limit)
+RETURNING {task};
+
+-- name: next_publish
+-- When the next pending task of these names is to be published again.
+SELECT coalesce(publish_at, due_at + 5000) FROM task_results
+WHERE status = 'pending' AND name IN (SELECT value FROM json_each(?))
+ORDER BY coalesce(publish_at, due_at + 5000) LIMIT 1;
 
 -- name: progress
 UPDATE task_results SET progress = ?, progress_message = ? WHERE id = ? AND attempt = ? AND status = 'running';

@@ -1,0 +1,79 @@
+"""Procrastinate as the engine, on its PostgreSQL.
+
+What is published is a job with the task's id. It is no retry strategy's: a lost attempt is found by its worker's
+lock and lease, and its next one is published from its row. Jobs are handed over on a connection of our own, never
+on the app's asynchronous pool, which belongs to an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from procrastinate import App
+from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
+from procrastinate.tasks import configure_task
+from psycopg import InterfaceError, OperationalError
+
+from settled.engines.base import EngineRefused, Home, Message, no_arguments
+
+MOST_AT_ONCE = 1_000
+"""Threads that may carry tasks in one worker; how many do is the worker's ``concurrency``."""
+
+
+class ProcrastinateEngine:
+    """``Tasks(url, engine=ProcrastinateEngine(app))``: tasks are carried by the app's workers of ``queue``.
+
+    task_name  what Procrastinate calls the one task that carries all of ours; several ``Tasks`` need several
+    """
+
+    name = "procrastinate"
+    publishes = True
+
+    def __init__(self, app: App, *, queue: str = "settled", task_name: str = "settled.run") -> None:
+        self.app = app
+        self.queue = queue
+        self.task_name = task_name
+        self._home: Home | None = None
+        self._connector: Any = None
+
+    def attach(self, home: Home) -> None:
+        threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="settled-carry")
+
+        async def run(id: str) -> None:  # noqa: A002 - the job's argument, as people see it in their table
+            await asyncio.get_running_loop().run_in_executor(threads, home.carry, id)
+
+        self._home = home
+        self._connector = self.app.connector.get_sync_connector()
+        self.app.task(name=self.task_name, queue=self.queue, retry=False)(run)
+
+    def prepare(self) -> None:
+        """Its driver is imported with it."""
+
+    def publish(self, message: Message) -> None:
+        try:
+            self._connector.open()  # does nothing when it is
+            jobs = JobManager(self._connector)
+            configure_task(name=self.task_name, job_manager=jobs, queue=self.queue).defer(id=message.id)
+        except ConnectorException as error:
+            if isinstance(error.__cause__, (OperationalError, InterfaceError)):
+                raise
+            raise EngineRefused(f"{type(error.__cause__).__name__}: {error.__cause__}") from error
+
+    def work(self, *, concurrency: int | None, drain: float | None, arguments: Sequence[str]) -> None:
+        assert self._home is not None
+        no_arguments(self.name, arguments)
+        self._home.begin()
+        try:
+            self.app.run_worker(
+                queues=[self.queue], concurrency=concurrency or 10, delete_jobs="always",
+                shutdown_graceful_timeout=drain, install_signal_handlers=True,
+            )  # fmt: skip
+        finally:
+            self._home.stop()
+
+    def close(self) -> None:
+        self._connector.close()

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { begin, decide } from "../../src/settled/web/static/settled.js";
+import { begin, decide } from "../dist/machine.js";
 
 const at = (now, more = {}) => ({
   now,
@@ -27,7 +27,7 @@ function after(...steps) {
 
 test("the first look is plain and may come from the browser's cache", () => {
   const { action } = after();
-  assert.deepEqual(action, { do: "look", wait: 0, first: true, etag: null, manual: false });
+  assert.deepEqual(action, { do: "look", wait: 0, stream: false, first: true, etag: null, manual: false });
 });
 
 test("after a good answer the server is asked to hold the next request", () => {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pageOf, waitForTask } from "../../src/settled/web/static/settled.js";
+import { pageOf } from "../dist/page.js";
+import { waitForTask } from "../dist/index.js";
 import { done, honest, json, lived, live, open, quiet, scene } from "./kit.mjs";
 
 /** A wait on an honest server whose task is `s.task`; it has had its first answers and is being held. */
@@ -265,7 +266,7 @@ test("one of two who wait may leave without ending the other", async (t) => {
 
 test("a module that was loaded twice still has one request in flight", async (t) => {
   const s = await held(t, 60);
-  const again = await import("../../src/settled/web/static/settled.js?again");
+  const again = await import("../dist/index.js?again");
   assert.notEqual(again.waitForTask, waitForTask);
   const second = again.waitForTask(s.url, s.options);
   await quiet(s);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { waitForTask } from "../../src/settled/web/static/settled.js";
+import { waitForTask } from "../dist/index.js";
 import { Server, dead, done, honest, json, lived, live, open, scene } from "./kit.mjs";
 
 const wait = (s, more = {}) => waitForTask(s.url, { ...s.options, ...more });

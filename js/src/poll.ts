@@ -1,0 +1,27 @@
+/** One request, told as one event; or, if the server streams, as several. */
+
+import type { Look } from "./machine.ts";
+import { says, understood, type Heard } from "./wire.ts";
+import { listen } from "./stream.ts";
+
+/** Never rejects; ends with `signal` at the latest. `tell` hears what a stream tells while it goes on. */
+export async function ask(
+  url: string, look: Look, fetch: typeof globalThis.fetch, signal: AbortSignal, tell: (heard: Heard) => void,
+): Promise<Heard> {
+  try {
+    const { wait, stream, etag, first, manual } = look;
+    const headers = new Headers({ Accept: stream ? "text/event-stream, application/json" : "application/json" });
+    if (wait) headers.set("Prefer", `wait=${wait}`);
+    if (etag) headers.set("If-None-Match", etag);
+    // The first look may find a settled task in the browser's cache; all others must reach the server.
+    const cache = first ? "default" : "no-store";
+    const answer = await fetch(url, { headers, signal, cache, redirect: manual ? "manual" : "follow" });
+    const { ok, status, body, headers: told } = answer;
+    if (stream && ok && body && told.get("Content-Type")?.startsWith("text/event-stream")) return await listen(body, tell);
+    const readable = ok && status !== 204;
+    const content = readable ? await answer.text() : void body?.cancel().catch(() => {});
+    return understood(answer, content ?? "", url);
+  } catch {
+    return { type: "trouble", why: says.offline, network: true };
+  }
+}

@@ -176,6 +176,11 @@ class Tasks:
         """The task at its next change (counted from ``since``), or as it is after ``timeout`` s or at shutdown."""
         return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
 
+    @property
+    def closing(self) -> bool:
+        """Whether this process has been told to end; whoever waits is rung then."""
+        return self._service.closing
+
     # -- a person's hand
 
     def cancel(self, task_id: str) -> Snapshot:

@@ -58,7 +58,10 @@ async def test_every_endpoint_is_in_the_schema(world: World) -> None:
     paths = site(world).openapi()["paths"]
     assert {(path, *methods) for path, methods in paths.items() if path.startswith(PREFIX)} == {
         ("/tasks/settled.js", "get"),
+        ("/tasks/waiter.js", "get"),
         ("/tasks/{id}", "get"),
+        ("/tasks/{id}/events", "get"),
+        ("/tasks/{id}/fragment", "get"),
         ("/tasks/{id}/cancel", "post"),
         ("/tasks/{id}/retry", "post"),
     }
@@ -68,6 +71,9 @@ async def test_every_answer_is_in_the_schema(world: World) -> None:
     paths = site(world).openapi()["paths"]
     always = {"401", "404", "410", "422", "503"}
     assert set(paths["/tasks/{id}"]["get"]["responses"]) == {"200", "304", *always}
+    assert set(paths["/tasks/{id}/events"]["get"]["responses"]) == {"200", "204", *always}
+    assert list(paths["/tasks/{id}/events"]["get"]["responses"]["200"]["content"]) == ["text/event-stream"]
+    assert set(paths["/tasks/{id}/fragment"]["get"]["responses"]) == {"200", "204", "422"}
     assert set(paths["/tasks/{id}/cancel"]["post"]["responses"]) == {"200", "403", "409", *always}
     assert set(paths["/tasks/{id}/retry"]["post"]["responses"]) == {"202", "403", "409", *always}
     for path, methods in paths.items():

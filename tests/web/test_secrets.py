@@ -18,18 +18,19 @@ pytestmark = pytest.mark.anyio
 
 async def everything(client: httpx.AsyncClient, task_id: str) -> str:
     """All bytes that the face gives for a task."""
-    asked = [("GET", ""), *((method, f"/{verb}") for method in ("POST", "GET") for verb in ("cancel", "retry"))]
+    asked = [("GET", ""), ("GET", "/events"), ("GET", "/fragment"), *((method, f"/{verb}") for method in ("POST", "GET") for verb in ("cancel", "retry"))]
     answers = [await client.request(method, f"{PREFIX}/{task_id}{path}") for method, path in asked]
     return "".join(f"{answer.headers} {answer.text}" for answer in answers)
 
 
-async def test_traceback_arguments_worker_owner_and_key_stay_inside(world: World, client: httpx.AsyncClient) -> None:
+async def test_traceback_arguments_worker_owner_and_key_stay_inside(world: World) -> None:
     fail = world.tasks.functions["fail"].using(key="the-key-of-it", owner="the-owner-of-it")
     ending = await (await fail.asubmit(ARGUMENT)).await_(20)
     row = ending.snapshot
     assert row is not None
     assert "Traceback" in str(row.traceback)
-    told = await everything(client, row.id)
+    async with world.client(owner=lambda request: "the-owner-of-it") as client:
+        told = await everything(client, row.id)
     assert "no such thing" in told
     for secret in (SECRET, ARGUMENT, "Traceback", "world.py", "the-key-of-it", "the-owner-of-it", str(row.worker)):
         assert secret not in told

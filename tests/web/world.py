@@ -133,8 +133,9 @@ def client_of(app: App, **options: Any) -> httpx.AsyncClient:
 
 
 async def raw_get(
-    app: App, task_id: str, leave: asyncio.Event, sent: list[dict[str, Any]], method: str = "GET"
-) -> None:
+    app: App, path: str, leave: asyncio.Event, sent: list[dict[str, Any]], method: str = "GET",
+    headers: tuple[tuple[bytes, bytes], ...] = ((b"prefer", b"wait=30"),),
+) -> None:  # fmt: skip
     """A long poll by a client that disconnects when ``leave`` is set; no library in between tidies up."""
     messages = [{"type": "http.request", "body": b"", "more_body": False}]
 
@@ -149,8 +150,8 @@ async def raw_get(
 
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-        "path": f"{PREFIX}/{task_id}", "raw_path": f"{PREFIX}/{task_id}".encode(), "root_path": "",
-        "query_string": b"", "headers": [(b"prefer", b"wait=30")], "client": ("::1", 1), "server": ("::1", 80),
+        "path": f"{PREFIX}/{path}", "raw_path": f"{PREFIX}/{path}".encode(), "root_path": "",
+        "query_string": b"", "headers": list(headers), "client": ("::1", 1), "server": ("::1", 80),
     }  # fmt: skip
     await app(scope, receive, send)
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from settled.tasks import Tasks
-from settled.web.face import GONE, ROUTES, SCRIPT, Authorize, Face, below, not_offered
+from settled.web.face import GONE, ROUTES, SCRIPT, SCRIPTS, Authorize, Face, Owner, below, not_offered
 from settled.web.problems import problem
 from settled.web.request import Receive, Scope, Send
+from settled.web.stream import Stream
 from settled.web.wire import Answer
 
 
 class TasksApp:
-    """``GET /{id}``, ``POST /{id}/cancel``, ``POST /{id}/retry`` and ``GET /settled.js``.
+    """``GET /{id}``, ``/{id}/events``, ``/{id}/fragment``, ``POST /{id}/cancel``, ``/{id}/retry``, ``GET /settled.js``.
 
-    authorize     ``(request, task) -> bool``, async or quick; False answers 404, ``NotSignedIn`` 401.
-                  The request is a ``web.request.Request``. Without it, whoever knows an id may see the task.
+    owner         ``(request) -> str | None``, async or quick: who asks. Only the tasks that they own
+                  (``using(owner=…)``) are there for them; all others answer 404. ``NotSignedIn`` answers 401.
+    authorize     ``(request, task) -> bool``, async or quick; decides on what the asker does not own.
+                  The request is a ``web.request.Request``. With neither, whoever knows the id of a task
+                  without an owner may see it, and nobody one that has an owner.
     errors        ``"public"`` lets only the messages of ``PublicError`` through
     public_cache  whether shared caches may keep what has settled
 
@@ -22,14 +26,17 @@ class TasksApp:
     """
 
     def __init__(
-        self, tasks: Tasks, *, authorize: Authorize | None = None, errors: str = "all", public_cache: bool = False
-    ) -> None:
-        self._face = Face(tasks, authorize, errors, public_cache)
+        self, tasks: Tasks, *, owner: Owner | None = None, authorize: Authorize | None = None, errors: str = "all",
+        public_cache: bool = False,
+    ) -> None:  # fmt: skip
+        self._face = Face(tasks, authorize, owner, errors, public_cache)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             answer = await self._answer(scope, receive)
-            if answer is not GONE:
+            if isinstance(answer, Stream):
+                await answer.play(receive, send)
+            elif answer is not GONE:
                 await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
                 body = b"" if scope["method"] == "HEAD" else answer.body
                 await send({"type": "http.response.body", "body": body})
@@ -38,14 +45,14 @@ class TasksApp:
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | Stream:
         # Older routers cut the prefix off the path, newer ones only say it in root_path.
         path = scope["path"]
         root = scope.get("root_path", "").rstrip("/")
         rest = below(root, path) if root else path
         task_id, slash, verb = (path if rest is None else rest)[1:].partition("/")
         offered = ROUTES.get(verb) if task_id and (verb or not slash) else None
-        if task_id == "settled.js" and not slash:
+        if task_id in SCRIPTS and not slash:
             offered = SCRIPT
         if offered is None:
             return problem(404, "no-such-address", "No such address", "There is nothing at this address.")

@@ -12,12 +12,13 @@ from importlib.resources import files
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from settled.errors import BadInput, BadTaskId, SettledError, TaskNotFound
+from settled.errors import BadInput, BadTaskId, LedgerUnavailable, SettledError, TaskNotFound
 from settled.records import Snapshot
 from settled.tasks import Tasks
-from settled.web import problems, wire
+from settled.web import fragment, problems, wire
 from settled.web.problems import CrossSite
 from settled.web.request import Receive, Request, Scope
+from settled.web.stream import Stream
 from settled.web.wire import Answer
 
 log = logging.getLogger("settled")
@@ -25,16 +26,21 @@ log = logging.getLogger("settled")
 T = TypeVar("T")
 Authorize = Callable[[Any, Snapshot], bool | Awaitable[bool]]
 """Gets the request and the task; True lets the asker in, False answers 404, as if there were no such task."""
-Operation = Callable[[Scope, Receive, str], Coroutine[Any, Any, Answer]]
+Owner = Callable[[Any], str | Awaitable[str | None] | None]
+"""Gets the request; returns who asks, as it was given to ``using(owner=…)`` at the submit, or None for nobody."""
+Operation = Callable[[Scope, Receive, str], Coroutine[Any, Any, Answer | Stream]]
 
 ROUTES: Mapping[str, Mapping[str, str]] = {
     "": {"GET": "show", "HEAD": "show"},
     "cancel": {"POST": "cancel"},
     "retry": {"POST": "retry"},
+    "events": {"GET": "events"},
+    "fragment": {"GET": "fragment"},
 }
-"""What follows ``/{id}``: the methods offered there, and the operation of each. The streams will be ``events``."""
+"""What follows ``/{id}``: the methods offered there, and the operation of each."""
+SCRIPTS = ("settled.js", "waiter.js")
 SCRIPT: Mapping[str, str] = {"GET": "script", "HEAD": "script"}
-"""The same for ``/settled.js``."""
+"""The same for each of ``SCRIPTS``."""
 GONE = Answer(499, [])
 """For a client that has left: nobody reads it."""
 
@@ -43,7 +49,7 @@ class Face:
     """One ``Tasks`` as HTTP. ``view`` makes of scope and receive what ``authorize`` sees as the request."""
 
     def __init__(
-        self, tasks: Tasks, authorize: Authorize | None, errors: str, public_cache: bool,
+        self, tasks: Tasks, authorize: Authorize | None, owner: Owner | None, errors: str, public_cache: bool,
         view: Callable[[Scope, Receive], Any] = Request, let_through: tuple[type[Exception], ...] = (),
     ) -> None:  # fmt: skip
         if errors not in ("all", "public"):
@@ -51,15 +57,19 @@ class Face:
         self.tasks = tasks
         self.public = errors == "public"
         self._authorize = authorize
-        self._cache = wire.cached(public=public_cache, vary=authorize is not None and not public_cache)
+        self._owner = owner
+        checked = authorize is not None or owner is not None
+        self._cache = wire.cached(public=public_cache, vary=checked and not public_cache)
         self._view = view
         self._let_through = let_through
         self._opened = False
         self._operations: dict[str, Operation] = {
             "show": self._show, "cancel": self._cancel, "retry": self._retry, "script": self._script,
+            "events": self._events, "fragment": self._fragment,
         }  # fmt: skip
+        self._newest: tuple[Snapshot | None, bytes] = (None, b"")
 
-    async def answer(self, operation: str, scope: Scope, receive: Receive, task_id: str = "") -> Answer:
+    async def answer(self, operation: str, scope: Scope, receive: Receive, task_id: str = "") -> Answer | Stream:
         """Do one operation; whatever goes wrong is a problem document."""
         try:
             return await self._operations[operation](scope, receive, task_id)
@@ -73,7 +83,7 @@ class Face:
 
     # -- the operations
 
-    async def _show(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
+    async def _show(self, scope: Scope, receive: Receive, task_id: str) -> Answer | Stream:
         row = await self._find(scope, receive, task_id)
         known = prefer = None
         for name, value in scope["headers"]:
@@ -81,6 +91,8 @@ class Face:
                 known = value
             elif name == b"prefer":
                 prefer = value if prefer is None else prefer + b"," + value
+            elif name == b"accept" and b"text/event-stream" in value and not row.settled and scope["method"] == "GET":
+                return self._stream(scope, row)
         tag = wire.etag_of(row)
         wait = None if prefer is None else wire.wait_of(prefer)
         if wait and not row.settled and (known is None or wire.matches(known, tag)):
@@ -96,6 +108,34 @@ class Face:
             answer.headers.append((b"preference-applied", b"wait=%d" % wait))
         return answer
 
+    async def _events(self, scope: Scope, receive: Receive, task_id: str) -> Answer | Stream:
+        row = await self._find(scope, receive, task_id)
+        last = _header(scope, b"last-event-id")
+        if row.settled and last is not None and wire.matches(last, wire.etag_of(row)):
+            return Answer(204, [wire.NO_STORE])  # which ends a native EventSource for good
+        return self._stream(scope, row)
+
+    def _stream(self, scope: Scope, row: Snapshot) -> Stream:
+        known = _header(scope, b"last-event-id") or _header(scope, b"if-none-match")
+        return Stream(self.tasks, row.id, known, self._event)
+
+    def _event(self, row: Snapshot) -> bytes:
+        """The event of a snapshot; made once for all who are told the same at the same instant."""
+        if self._newest[0] is not row:
+            self._newest = row, wire.event_of(row, public=self.public)
+        return self._newest[1]
+
+    async def _fragment(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
+        try:
+            row = await self._find(scope, receive, task_id)
+        except LedgerUnavailable:
+            return Answer(204, [wire.NO_STORE])  # htmx leaves all as it is, and asks again
+        except SettledError as error:
+            return fragment.of_problem(problem_of(error).status)
+        except self._let_through as error:
+            return fragment.of_problem(getattr(error, "status_code", 500))
+        return fragment.of_task(row, quote(full_path(scope)), public=self.public)
+
     async def _cancel(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
         _not_across_sites(scope)
         row = await self._find(scope, receive, task_id)
@@ -109,7 +149,7 @@ class Face:
         return wire.changed(task.snapshot, public=self.public, location=quote(f"{above}/{task.id}"))
 
     async def _script(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
-        text, tag = self._file
+        text, tag = self._files[full_path(scope).rpartition("/")[2]]
         headers = [(b"etag", tag), (b"cache-control", b"public, max-age=3600"), (b"x-content-type-options", b"nosniff")]
         known = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
         if known is not None and wire.matches(known, tag):
@@ -127,16 +167,32 @@ class Face:
             await asyncio.to_thread(getattr, self.tasks, "ledger")
             self._opened = True
         row = await self.tasks.aget(task_id)
-        if self._authorize is not None:
-            allowed = self._authorize(self._view(scope, receive), row)
-            if not (await allowed if inspect.isawaitable(allowed) else allowed):
-                raise TaskNotFound("Not for this asker.")
+        if not await self._may_see(scope, receive, row):
+            raise TaskNotFound("Not for this asker.")
         return row
 
+    async def _may_see(self, scope: Scope, receive: Receive, row: Snapshot) -> bool:
+        """Whether the asker owns the task, or ``authorize`` lets them in; without either, only nobody's is for all."""
+        if self._owner is not None:
+            asker = self._owner(self._view(scope, receive))
+            asker = await asker if inspect.isawaitable(asker) else asker
+            if asker is not None and asker == row.owner:
+                return True
+        if self._authorize is not None:
+            allowed = self._authorize(self._view(scope, receive), row)
+            return bool(await allowed if inspect.isawaitable(allowed) else allowed)
+        if row.owner is not None and self._owner is None:
+            log.warning("Task %s has an owner, so nobody may see it: give owner= or authorize= to its router", row.id)
+        return row.owner is None and self._owner is None
+
     @cached_property
-    def _file(self) -> tuple[bytes, bytes]:
-        text = files("settled.web").joinpath("static/settled.js").read_bytes()
-        return text, b'"%s"' % hashlib.sha256(text).hexdigest()[:16].encode()
+    def _files(self) -> Mapping[str, tuple[bytes, bytes]]:
+        texts = {name: files("settled.web").joinpath(f"static/{name}").read_bytes() for name in SCRIPTS}
+        return {name: (text, b'"%s"' % hashlib.sha256(text).hexdigest()[:16].encode()) for name, text in texts.items()}
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key == name), None)
 
 
 def problem_of(error: SettledError) -> Answer:

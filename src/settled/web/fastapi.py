@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from fastapi import APIRouter, FastAPI, Header, Path, Request, Response
 from fastapi.params import Depends
+from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -21,8 +22,9 @@ from settled.states import Reason, Status
 from settled.task import Task
 from settled.tasks import Tasks
 from settled.web import wire
-from settled.web.face import ROUTES, SCRIPT, Authorize, Face, not_offered, problem_of
-from settled.web.request import Scope
+from settled.web.face import ROUTES, SCRIPT, SCRIPTS, Authorize, Face, Owner, not_offered, problem_of
+from settled.web.request import Receive, Scope, Send
+from settled.web.stream import Stream
 
 DEFAULT_PREFIX = "/tasks"
 _OF_A_URL = "!#$%&'()*+,/:;=?@[]~"
@@ -98,26 +100,29 @@ class Problem(BaseModel):
 
 
 def tasks_router(
-    tasks: Tasks, *, authorize: Authorize | None = None, errors: Literal["all", "public"] = "all",
-    public_cache: bool = False,
+    tasks: Tasks, *, owner: Owner | None = None, authorize: Authorize | None = None,
+    errors: Literal["all", "public"] = "all", public_cache: bool = False,
 ) -> APIRouter:  # fmt: skip
     """Return the router of one ``Tasks``: ``app.include_router(tasks_router(tasks), prefix="/tasks")``.
 
-    authorize     ``(request, task) -> bool``, async or quick; False answers 404, ``web.NotSignedIn`` 401.
-                  Without it, whoever knows an id may see the task.
+    owner         ``(request) -> str | None``, async or quick: who asks. Only the tasks that they own
+                  (``using(owner=…)``) are there for them; all others answer 404. ``web.NotSignedIn`` answers 401.
+    authorize     ``(request, task) -> bool``, async or quick; decides on what the asker does not own.
+                  With neither, whoever knows the id of a task without an owner may see it, and nobody
+                  one that has an owner.
     errors        ``"public"`` lets only the messages of ``PublicError`` through
     public_cache  whether shared caches may keep what has settled
 
     Give it a prefix of its own. Dependencies given to ``include_router`` are honoured.
     """
-    place = _Place(Face(tasks, authorize, errors, public_cache, Request, (HTTPException,)))
+    place = _Place(Face(tasks, authorize, owner, errors, public_cache, Request, (HTTPException,)))
     _PLACES.add(place)
     ends = _Endpoints(place.face)
     router = APIRouter(route_class=place.route_class, lifespan=place.lifespan, tags=["tasks"])
-    router.add_api_route(
-        "/settled.js", ends.settled_js, summary="The browser client", response_class=_Script,
-        responses={304: _UNCHANGED},
-    )  # fmt: skip
+    for script, summary in zip(SCRIPTS, ("The browser client", "The same without the element"), strict=True):
+        router.add_api_route(
+            f"/{script}", ends.script, summary=summary, response_class=_Script, responses={304: _UNCHANGED}
+        )
     router.add_api_route(
         "/{id}", ends.get_task, summary="A task as it stands", response_model=TaskBody,
         openapi_extra={"parameters": _POLLING}, responses={304: _UNCHANGED, **_problems(401, 404, 410, 422, 503)},
@@ -130,7 +135,18 @@ def tasks_router(
         "/{id}/retry", ends.retry_task, methods=["POST"], summary="Try a settled task again", response_model=TaskBody,
         status_code=202, responses={202: _ACCEPTED, **_problems(401, 403, 404, 409, 410, 422, 503)},
     )  # fmt: skip
-    for path, offered in ("/settled.js", SCRIPT), *((f"/{{id}}/{verb}".rstrip("/"), ROUTES[verb]) for verb in ROUTES):
+    router.add_api_route(
+        "/{id}/events", ends.task_events, summary="A task's changes as they come", response_class=_Events,
+        openapi_extra={"parameters": _STREAMING}, responses={204: _ENDED, **_problems(401, 404, 410, 422, 503)},
+    )  # fmt: skip
+    router.add_api_route(
+        "/{id}/fragment", ends.task_fragment, summary="A task as a piece of HTML", response_class=HTMLResponse,
+        responses={204: _AWAY, **_problems(422)},
+    )  # fmt: skip
+    for path, offered in (
+        *((f"/{script}", SCRIPT) for script in SCRIPTS),
+        *((f"/{{id}}/{verb}".rstrip("/"), ROUTES[verb]) for verb in ROUTES),
+    ):
         if "HEAD" in offered:
             router.add_api_route(path, ends.head, methods=["HEAD"], include_in_schema=False, name=place.name)
         others = [method for method in _METHODS if method not in offered]
@@ -192,7 +208,7 @@ class _Endpoints:
     def __init__(self, face: Face) -> None:
         self._face = face
 
-    async def settled_js(self, request: Request) -> Response:
+    async def script(self, request: Request) -> Response:
         """An ES module: ``waitForTask(url)`` and ``<settled-task src=…>``."""
         return await self._answer("script", request)
 
@@ -208,6 +224,17 @@ class _Endpoints:
         """Submit the same call as a new task, at ``Location``; the same new one, however often it is asked."""
         return await self._answer("retry", request, id)
 
+    async def task_events(self, request: Request, id: Id) -> Response:  # noqa: A002
+        """Server-sent events: the task as it stands, at every change, and at last when it has settled.
+
+        It ends then, and after some minutes in any case; whoever comes back after the end gets 204.
+        """
+        return await self._answer("events", request, id)
+
+    async def task_fragment(self, request: Request, id: Id) -> Response:  # noqa: A002
+        """For htmx: asks for itself again while the task is open, and no more once it has settled or is unknown."""
+        return await self._answer("fragment", request, id)
+
     async def head(self, request: Request) -> Response:
         task_id = request.path_params.get("id")
         response = await self._answer("show" if task_id else "script", request, task_id or "")
@@ -216,7 +243,7 @@ class _Endpoints:
 
     async def refuse(self, request: Request) -> Response:
         last = request.scope["path"].rpartition("/")[2]
-        return _response(not_offered(request.method, SCRIPT if last == "settled.js" else ROUTES.get(last, ROUTES[""])))
+        return _response(not_offered(request.method, SCRIPT if last in SCRIPTS else ROUTES.get(last, ROUTES[""])))
 
     async def _answer(self, operation: str, request: Request, task_id: str = "") -> Response:
         return _response(await self._face.answer(operation, request.scope, request.receive, task_id))
@@ -282,7 +309,24 @@ class _Script(Response):
     media_type = "text/javascript"
 
 
-def _response(answer: wire.Answer) -> Response:
+class _Events(Response):
+    media_type = "text/event-stream"
+
+
+class _Streaming(Response):
+    """Plays a stream instead of sending a body."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._stream.play(receive, send)
+
+
+def _response(answer: wire.Answer | Stream) -> Response:
+    if isinstance(answer, Stream):
+        return _Streaming(answer)
     response = Response(status_code=answer.status)
     response.body = answer.body
     response.raw_headers = answer.headers
@@ -304,6 +348,14 @@ _POLLING = [
         "description": "The `ETag` of the last answer; 304 if nothing has changed.",
     },
 ]  # fmt: skip
+_STREAMING = [
+    {
+        "name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"},
+        "description": "The id of the last event that was seen: it is not told again.",
+    },
+]  # fmt: skip
+_ENDED: dict[str, Any] = {"description": "The task has settled, and `Last-Event-ID` says that this was told."}
+_AWAY: dict[str, Any] = {"description": "The database is away: all stays as it is."}
 _DESCRIPTIONS = {
     401: "Nobody is signed in.",
     403: "The request comes from a page of another site.",

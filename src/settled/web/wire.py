@@ -104,16 +104,22 @@ def _no_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
+def message_of(row: Snapshot, *, public: bool) -> str:
+    """Why it failed, for a person; with ``public`` only if the app meant it for its users."""
+    reason = row.reason or Reason.EXCEPTION  # a row that was failed by hand may have none
+    message = row.error_message or _GENERIC[reason]
+    if public and row.error_type != PUBLIC:
+        return _GENERIC[reason]
+    hides = reason in (Reason.WORKER_LOST, Reason.NEVER_STARTED)
+    return _WORKERS_NAME.sub("its process", message) if hides else message
+
+
 def _error(row: Snapshot, public: bool) -> str:
     if row.status is not Status.FAILED:
         return "null"
-    reason = row.reason or Reason.EXCEPTION  # a row that was failed by hand may have none
-    message, kind = row.error_message or _GENERIC[reason], row.error_type
-    if public and kind != PUBLIC:
-        message, kind = _GENERIC[reason], None
-    elif reason in (Reason.WORKER_LOST, Reason.NEVER_STARTED):
-        message = _WORKERS_NAME.sub("its process", message)
-    return f'{{"reason":"{reason}","message":{json_of(message)},"type":{_text(kind)}}}'
+    kind = None if public and row.error_type != PUBLIC else row.error_type
+    message = json_of(message_of(row, public=public))
+    return f'{{"reason":"{row.reason or Reason.EXCEPTION}","message":{message},"type":{_text(kind)}}}'
 
 
 def _text(text: str | None) -> str:
@@ -127,6 +133,13 @@ def _instant(ms: int | None) -> str:
 @lru_cache(4096)  # a page asks for the same instants again and again
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def event_of(row: Snapshot, *, public: bool = False) -> bytes:
+    """The task as a server-sent event, its tag as the event's id."""
+    # What was written by hand may be JSON on several lines; an event's data is one.
+    body = body_of(row, public=public).replace(b"\n", b" ").replace(b"\r", b" ")
+    return b"id: %s\ndata: %s\n\n" % (etag_of(row), body)
 
 
 # -- answers

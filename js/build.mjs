@@ -1,15 +1,20 @@
 /**
- * Builds what the wheel serves, src/settled/web/static/{waiter,settled}.js, from src; `--check` builds nothing but says
- * whether the committed files are those, and as small as promised. `--modules` builds the modules one by one, for tests.
+ * Builds what the wheel serves, src/settled/web/static/{waiter,settled,submit}.js, from src; `--check` writes nothing
+ * but says whether the committed files are those, and as small as promised. `--modules` builds dist/, for the tests.
  */
 import { readFile, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const here = (path) => new URL(path, import.meta.url).pathname;
 const { version } = JSON.parse(await readFile(here("package.json"), "utf8"));
-const LIMITS = { "waiter.js": 4_096, "settled.js": 8_192 }; // bytes, gzipped
+const LIMITS = { waiter: 4_096, settled: 8_192, submit: 2_048 }; // bytes, gzipped
+// Names of fields that are nobody else's: not of the wire, the browser, or what pages see.
+const OURS = `alive back callers clock close crowd deadline do due errors etag expected first flying forbidden freshFrom held holds
+  latest listen lookedAt manual missingSince network nonsense page plain polls pruned redirects retryAfter send
+  signedOut spares start state stream streams verdict wait wall wanted endless broken`;
+
 const css = {
   name: "css as text, minified",
   setup: ({ onLoad }) =>
@@ -18,34 +23,44 @@ const css = {
       return { contents: outputFiles[0].text.trim(), loader: "text" };
     }),
 };
+const beside = {
+  name: "the waiter is a file beside this one",
+  setup: ({ onResolve }) => onResolve({ filter: /^\.\/wait\.ts$/ }, () => ({ path: "./waiter.js", external: true })),
+};
 const common = { bundle: true, format: "esm", target: "es2022", plugins: [css], logLevel: "warning" };
+const shared = (what) => ({ WATCHERS: JSON.stringify(`settled ${version}${what}`) }); // never with another build
 
 if (process.argv.includes("--modules")) {
-  const names = ["index", "machine", "page", "words", "element", "define", "react", "vue", "svelte"].filter((name) => existsSync(here(`src/${name}.ts`)));
-  const external = ["react", "vue", "svelte", "svelte/*"];
+  const names = ["index", "machine", "page", "element", "define", "react", "vue", "svelte"];
   const entryPoints = names.map((name) => here(`src/${name}.ts`));
-  await build({ ...common, entryPoints, external, splitting: true, outdir: here("dist"), sourcemap: true, define: { WATCHERS: JSON.stringify(`settled.modules.${version}`) } });
+  const external = ["react", "vue", "svelte", "svelte/*"];
+  await build({ ...common, entryPoints, external, splitting: true, outdir: here("dist"), define: shared(" modules") });
 } else {
-  const { outputFiles } = await build({
-    ...common,
-    entryPoints: { waiter: here("src/index.ts"), settled: here("src/define.ts") },
-    outdir: here("."),
-    write: false,
-    minify: true,
-    define: { WATCHERS: JSON.stringify(`settled.watchers.${version}`) }, // shared by the two files, not across versions
-    banner: { js: `/* settled ${version}, MIT licence; readable source: js/src in the project, or the npm package */` },
-  });
-  const check = process.argv.includes("--check");
-  for (const { path, text } of outputFiles) {
-    const name = path.split("/").at(-1);
-    const target = here(`../src/settled/web/static/${name}`);
-    const size = gzipSync(text, { level: 9 }).length;
-    console.log(`${name}: ${size} bytes gzipped, of ${LIMITS[name]}`);
-    if (size > LIMITS[name]) fail(`${name} has grown beyond its limit.`);
-    if (!check) await writeFile(target, text);
-    else if ((await readFile(target, "utf8").catch(() => "")) !== text)
-      fail(`${name} as committed is not what js/src builds. Run npm run build in js, and commit it.`);
+  const nameCache = {}; // one for all: a page may load two of them, which then share their waits
+  for (const [name, entry] of Object.entries({ waiter: "waiter", settled: "define", submit: "submit" })) {
+    const options = { entryPoints: [here(`src/${entry}.ts`)], write: false, define: shared("") };
+    if (name === "submit") options.plugins = [beside];
+    const { outputFiles } = await build({ ...common, ...options });
+    const { code } = await minify(outputFiles[0].text, {
+      module: true,
+      ecma: 2022,
+      compress: { passes: 3, unsafe_arrows: true, pure_getters: true, reduce_funcs: false },
+      mangle: { properties: { regex: new RegExp(`^(${OURS.split(/\s+/).join("|")})$`) } },
+      nameCache,
+      format: { preamble: `/* settled ${version} MIT, js/src */` },
+    });
+    await deliver(name, `${code}\n`);
   }
+}
+
+async function deliver(name, text) {
+  const size = gzipSync(text, { level: 9 }).length;
+  console.log(`${name}.js: ${size} bytes gzipped, of ${LIMITS[name]}`);
+  if (size > LIMITS[name]) fail(`${name}.js has grown beyond its limit.`);
+  const target = here(`../src/settled/web/static/${name}.js`);
+  if (!process.argv.includes("--check")) return writeFile(target, text);
+  const committed = await readFile(target, "utf8").catch(() => "");
+  if (committed !== text) fail(`${name}.js as committed is not what js/src builds: run npm run build in js, commit it.`);
 }
 
 function fail(why) {

@@ -1,6 +1,6 @@
 /** The machine: what to do next, from what is known and what just happened. Pure: no I/O, and the clock is an argument. */
 
-import { clamp, says, seconds, text, type End, type Ending, type Heard, type Task } from "./wire.ts";
+import { clamp, ended, says, seconds, text, type End, type Ending, type Heard, type Task } from "./wire.ts";
 
 /** `held`: how many other requests of the page a server holds; `crowd`: how many waits there are. */
 export interface Moment {
@@ -23,13 +23,13 @@ export interface Look {
   etag: string | null;
   manual: boolean;
 }
-export type Action = { do: "keep" | "sleep" } | { do: "end"; ending: Ending } | Look;
+export type Action = { do: "keep" | "sleep" } | { do: "end"; verdict: Ending } | Look;
 export type Decision = [State, Action];
 
 const HOLD = 20_000; //    the longest a server is asked to hold a request: below the idle limits of proxies
 const ANSWER = 10_000; //  what an answer may take beyond that, its body included
 const SILENCE = 35_000; // what a stream may be silent: more than two keep-alives of ours
-const STALE = 60_000; //   a stream that tells nothing for so long is checked by a look
+const STALE = 60_000; //   a stream that goes on for so long is checked by a look
 const LAST = 3_000; //     what the last look gets, at the least
 const LAG = 3_000; //      for so long a replica may not know a task that was just submitted
 const SLOWEST = 30_000; // no retry_after, however absurd, puts a look off for longer
@@ -39,25 +39,47 @@ const HELD = 3; //         how many requests of one page are held at once: brows
 const CROWD = 30; //       of so many waits on a page each polls as often as it may; of more, the less often
 const SPARES = 5; //       how often in all a verdict is put off for a fresh look, so that nothing does so for ever
 
-/** The state of a wait that begins now; `grace` and `patience` in ms. */
-export const begin = ({ now, wall }: Moment, grace: number, patience: number) => ({
-  ...{ grace, patience, start: now, now, wall, expected: Infinity, due: Infinity, newsAt: now },
-  ...{ flying: false, lookedAt: -Infinity, freshFrom: now, spares: SPARES, wait: 0, plain: true },
-  ...{ errors: 0, polls: 0, why: "", manual: false, redirects: false, latest: Infinity, streams: true, alive: false },
-  holds: null as boolean | null,
-  missingSince: null as number | null,
-  deadline: null as number | null,
-  confirmed: null as number | null,
-  task: null as Task | null,
-  etag: null as string | null,
+/** What a wait knows; instants and spans in ms of the monotonic clock, but for `wall` and `confirmed`. */
+export interface State {
+  grace: number;
+  patience: number;
+  start: number;
+  now: number; // of the last step, as is `wall`
+  wall: number;
+  due: number; // when it is time for the next step
+  expected: number; // when the clocks are read next
+  deadline: number | null; // the task's own
+  latest: number; // what `deadline` is never moved beyond
+  freshFrom: number; // a verdict needs a look that began later
+  spares: number;
+  flying?: boolean; // a request is under way; the next four are about it
+  lookedAt: number;
+  wait?: number;
+  alive?: boolean;
+  plain: boolean; // the next look is not to be held
+  holds?: boolean; // whether the server holds requests; not known at first
+  streams: boolean; // whether to ask for a stream
+  polls: number;
+  errors: number;
+  why?: string;
+  manual?: boolean;
+  redirects?: boolean;
+  missingSince?: number; // 0: it is not
+  confirmed: number | null; // when somebody last answered
+  task: Task | null;
+  etag?: string | null;
+}
+
+/** The state of a wait that begins now. */
+export const begin = ({ now, wall }: Moment, grace: number, patience: number): State => ({
+  ...{ grace, patience, start: now, now, wall, due: Infinity, expected: Infinity, deadline: null, latest: Infinity },
+  ...{ freshFrom: now, spares: SPARES, lookedAt: -Infinity, plain: true, streams: true, polls: 0, errors: 0 },
+  ...{ confirmed: null, task: null },
 });
-export type State = ReturnType<typeof begin>;
 
 /** Return the next state and the one thing to do. */
-export const decide = (before: State, event: Event, at: Moment): Decision => take({ ...before }, at, event);
-
-/** Take one step, on a state that is its own. */
-function take(s: State, at: Moment, event: Event): Decision {
+export function decide(before: State, event: Event, at: Moment): Decision {
+  const s = { ...before };
   const { type } = event;
   const suspect = compareClocks(s, at);
   if (type === "start") return next(s, at, 0);
@@ -74,7 +96,7 @@ function take(s: State, at: Moment, event: Event): Decision {
     if (s.wait && !s.alive) s.streams ? (s.streams = false) : (s.holds = false);
     return troubled(s, at, "no answer came in time");
   }
-  if (type === "alive") return alive(s, at, suspect || at.now - s.newsAt > STALE);
+  if (type === "alive") return alive(s, at, suspect || at.now - s.lookedAt > STALE);
   if (type === "news") return news(s, at, event.task) ?? alive(s, at, suspect || at.hidden);
   s.flying = false;
   if (type === "answer") return answered(s, at, event);
@@ -84,10 +106,10 @@ function take(s: State, at: Moment, event: Event): Decision {
   if (type === "missing") return missing(s, at);
   if (type === "redirect") {
     s.redirects = true;
-    return troubled(s, at, "the server sends elsewhere");
+    return troubled(s, at, says.nonsense);
   }
   // A redirect to another site looks like a dead network; the look that followed none has told them apart.
-  if (event.network && s.redirects) return over(s, "denied", says.moved);
+  if (event.network && s.redirects) return over(s, "denied", says.signedOut);
   [s.manual, s.redirects] = [!!event.network, false];
   if (s.wait && event.network) s.holds = false;
   return troubled(s, at, event.why, event.retryAfter);
@@ -139,17 +161,18 @@ function alive(s: State, at: Moment, doubtful: boolean): Decision {
 function cut(s: State, at: Moment) {
   s.plain = true;
   if (at.now - s.lookedAt < 1_000) s.holds = false;
-  return s.alive ? next(s, at, 250 + 1_000 * at.random) : troubled(s, at, "the stream was cut");
+  return s.alive ? next(s, at, 250 + 1_000 * at.random) : troubled(s, at, says.offline);
 }
 
 /** `task` null: all is as it was. */
 function news(s: State, at: Moment, task: Task | null): Decision | undefined {
-  Object.assign(s, { errors: 0, plain: false, manual: false, redirects: false, missingSince: null, newsAt: at.now });
+  s.plain = s.manual = s.redirects = false;
+  s.errors = 0;
+  s.missingSince = 0;
   s.confirmed = at.wall;
-  if (!task) return;
-  s.task = task;
-  if (task.settled) return settled(s, task);
-  told(s, at, task.settles_in);
+  s.task = task ?? s.task;
+  if (task?.settled) return settled(s, task);
+  told(s, at, task?.settles_in);
   return;
 }
 
@@ -159,8 +182,7 @@ function answered(s: State, at: Moment, heard: { task: Task; etag: string | null
   const end = news(s, at, heard && heard.task);
   if (end) return end;
   if (heard) s.etag = heard.etag;
-  if (s.wait && took >= 1_000) s.holds = true;
-  else if (s.wait && !changed) s.holds = false;
+  if (s.wait && (took >= 1_000 || !changed)) s.holds = took >= 1_000;
   if (s.holds !== false && hold(s, at)) return next(s, at, Math.max(0, 250 - took));
   const asked = seconds(s.task?.retry_after) ?? Math.min(1_000 * 1.5 ** s.polls, 5_000);
   s.polls += 1;
@@ -179,13 +201,16 @@ function told(s: State, at: Moment, settlesIn: unknown) {
 }
 
 function troubled(s: State, at: Moment, why: string, retryAfter?: unknown): Decision {
-  Object.assign(s, { errors: s.errors + 1, why, plain: true, missingSince: null });
-  const backoff = Math.min(500 * 2 ** (s.errors - 1), 10_000) * (0.5 + at.random / 2);
+  const backoff = Math.min(500 * 2 ** s.errors, 10_000) * (0.5 + at.random / 2);
+  s.errors += 1;
+  s.why = why;
+  s.plain = true;
+  s.missingSince = 0;
   return next(s, at, Math.max(backoff, clamp(seconds(retryAfter) ?? 0, 0, SLOWEST)));
 }
 
 function missing(s: State, at: Moment): Decision {
-  s.missingSince ??= at.now;
+  s.missingSince ||= at.now;
   if (s.task || at.now - s.missingSince >= LAG) return over(s, "unknown", says.missing);
   return next(s, at, Math.min(500 + 500 * at.random, s.missingSince + LAG - at.now));
 }
@@ -210,11 +235,16 @@ function look(s: State, at: Moment): Decision {
   const wait = hold(s, at);
   const first = s.lookedAt === -Infinity && !s.errors;
   const room = Math.min(wait * 1_000 + ANSWER, Math.max(LAST, close(s, at) - at.now));
-  Object.assign(s, { wait, flying: true, lookedAt: at.now, newsAt: at.now, alive: false, due: at.now + room });
+  s.flying = true;
+  s.alive = false;
+  s.wait = wait;
+  s.lookedAt = at.now;
+  s.due = at.now + room;
   // After trouble and on return, plainly: an answer at once, and no header that a foreign server might refuse.
-  const etag = s.plain ? null : s.etag;
+  const etag = (!s.plain && s.etag) || null;
   const stream = s.streams && wait > 0;
-  return go(s, at, { do: "look", wait, stream, first, etag, manual: s.manual && !s.redirects });
+  const manual = !!s.manual && !s.redirects;
+  return go(s, at, { do: "look", wait, stream, first, etag, manual });
 }
 
 /** Whole seconds for which to ask the server to hold the request; 0 for a plain look. */
@@ -242,14 +272,13 @@ function settled(s: State, { status, result, error }: Task): Decision {
 }
 
 function verdict(s: State): Decision {
-  if (s.missingSince !== null) return over(s, "unknown", says.missing);
+  if (s.missingSince) return over(s, "unknown", says.missing);
   if (!s.errors) return over(s, "unreachable", s.deadline === null ? says.endless : says.broken);
-  return over(s, "unreachable", `Nobody answered in time: ${s.why}. The task itself may have gone on.`);
+  return over(s, "unreachable", `Nobody answered in time: ${s.why}. The task may have gone on.`);
 }
 
-function over(s: State, end: End, message: string, result: unknown = null, reason: string | null = null): Decision {
-  const ending = { end, result, reason, message, task: s.task } as Ending;
-  return [s, { do: "end", ending }];
+function over(s: State, end: End, message: string, result?: unknown, reason?: string | null): Decision {
+  return [s, { do: "end", verdict: ended(end, message, s.task, result, reason) }];
 }
 
 /** What of a task is worth telling at once. */

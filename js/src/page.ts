@@ -16,8 +16,8 @@ export interface Page {
 
 export const systemClock: Clock = {
   now: () => performance.now(),
-  wall: () => Date.now(),
-  random: () => Math.random(),
+  wall: Date.now,
+  random: Math.random,
   setTimeout: (f, ms) => setTimeout(f, ms),
   clearTimeout: (timer) => clearTimeout(timer),
 };
@@ -25,16 +25,17 @@ export const systemClock: Clock = {
 /** Whether the page is hidden or offline, and when it is back. */
 export function pageOf(world: any = globalThis): Page {
   const { document, navigator } = world;
+  const hidden = () => document?.visibilityState === "hidden";
   return {
-    hidden: () => document?.visibilityState === "hidden",
+    hidden,
     offline: () => navigator?.onLine === false,
     listen(tell) {
       const heard = new AbortController();
       const on = (target: any, name: string, back: (event: any) => boolean) =>
         target?.addEventListener?.(name, (event: any) => tell(back(event)), { signal: heard.signal });
-      on(document, "visibilitychange", () => document.visibilityState !== "hidden");
+      on(document, "visibilitychange", () => !hidden());
       on(document, "resume", () => true);
-      on(world, "pageshow", (event) => event.persisted === true);
+      on(world, "pageshow", (event) => event.persisted);
       on(world, "online", () => true);
       return () => heard.abort();
     },

@@ -10,16 +10,17 @@ export async function ask(
 ): Promise<Heard> {
   try {
     const { wait, stream, etag, first, manual } = look;
-    const headers = new Headers({ Accept: stream ? "text/event-stream, application/json" : "application/json" });
-    if (wait) headers.set("Prefer", `wait=${wait}`);
-    if (etag) headers.set("If-None-Match", etag);
+    const headers = {
+      Accept: `${stream ? "text/event-stream, " : ""}application/json`,
+      ...(wait && { Prefer: `wait=${wait}` }),
+      ...(etag && { "If-None-Match": etag }),
+    };
     // The first look may find a settled task in the browser's cache; all others must reach the server.
     const cache = first ? "default" : "no-store";
     const answer = await fetch(url, { headers, signal, cache, redirect: manual ? "manual" : "follow" });
-    const { ok, status, body, headers: told } = answer;
-    if (stream && ok && body && told.get("Content-Type")?.startsWith("text/event-stream")) return await listen(body, tell);
-    const readable = ok && status !== 204;
-    const content = readable ? await answer.text() : void body?.cancel().catch(() => {});
+    const { ok, body, headers: told } = answer;
+    if (/event-stream/.test(told.get("Content-Type")!)) return await listen(body!, tell);
+    const content = ok ? await answer.text() : void body?.cancel().catch(() => {});
     return understood(answer, content ?? "", url);
   } catch {
     return { type: "trouble", why: says.offline, network: true };

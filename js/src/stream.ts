@@ -4,18 +4,17 @@ import { parsed, type Heard } from "./wire.ts";
 
 /** Tell what comes until the stream ends, or is cut. */
 export async function listen(body: ReadableStream<Uint8Array>, tell: (heard: Heard) => void): Promise<Heard> {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
+  const reader = body.pipeThrough<string>(new TextDecoderStream() as any).getReader();
   let [rest, data] = ["", ""];
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
       tell({ type: "alive" });
-      const lines = (rest + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?=.)/);
+      const lines = (rest + value).split(/\r?\n/);
       rest = lines.pop() ?? "";
       for (const line of lines) {
-        if (line.startsWith("data:")) data += line.slice(5) + "\n";
+        if (line.startsWith("data:")) data += line.slice(5);
         else if (!line && data) {
           const task = parsed(data);
           if (typeof task?.settled === "boolean") tell({ type: "news", task });

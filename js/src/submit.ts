@@ -1,7 +1,8 @@
 /** `submitAndWait`: submit once, however often it is clicked or has to be sent, and wait. */
 
-import { absolute, waitForTask, type Options, type Wait } from "./wait.ts";
-import { clamp, parsed, says, seconds, text, type Ending } from "./wire.ts";
+import { recall, remember } from "./memory.ts";
+import { waitForTask, type Options, type Wait } from "./wait.ts";
+import { clamp, ended, parsed, says, seconds, text, type End, type Ending } from "./wire.ts";
 
 export interface SubmitOptions<Result = unknown> extends Options<Result> {
   method?: string | undefined;
@@ -14,7 +15,6 @@ export interface SubmitOptions<Result = unknown> extends Options<Result> {
 
 const TRY = 15_000; // what one sending may take
 type Found = string | Ending<any>;
-const place = (name: string) => `settled:${name}`;
 interface Job {
   found: Promise<Found>;
   /** Who still wants it: when all have left, it is not sent again. */
@@ -34,7 +34,7 @@ export async function submitAndWait<Result = unknown>(
   const json = body?.constructor === Object || Array.isArray(body);
   const sent = (json ? JSON.stringify(body) : body) as BodyInit | undefined;
   // Alike: the same key or, without one, the same text to the same address; of a form, the same object.
-  const same = Object(sent) === sent ? sent : `${options.key ?? sent} ${absolute(url)}`;
+  const same = Object(sent) === sent ? sent : `${options.key ?? sent} ${url}`;
   const job: Job = jobs.get(same) ?? { found: Promise.resolve(""), wanted: 0 };
   job.wanted += 1;
   if (job.wanted === 1) {
@@ -56,31 +56,25 @@ export async function submitAndWait<Result = unknown>(
 
 /** Wait on for the task that this tab remembers by `name`; null if there is none. */
 export function resume<Result = unknown>(name: string, options: Options<Result> = {}): Wait<Result> | null {
-  const url = globalThis.sessionStorage?.getItem(place(name));
+  const url = recall(name);
   if (!url) return null;
   const wait = waitForTask<Result>(url, options);
   wait.then((ending) => forget(name, url, ending));
   return wait;
 }
 
-/** Remember a task's address in this tab. */
-export const remember = (name: string, url: string) => globalThis.sessionStorage?.setItem(place(name), url);
-/** The address that is remembered. */
-export const recall = (name: string) => globalThis.sessionStorage?.getItem(place(name)) ?? null;
-
 function forget(name: string, url: string, { end }: Ending<any>) {
-  if (end !== "aborted" && end !== "unreachable" && recall(name) === url) sessionStorage.removeItem(place(name));
+  if (end !== "aborted" && end !== "unreachable" && recall(name) === url) remember(name, null);
 }
 
 const aborted = (signal?: AbortSignal) =>
   new Promise<Ending<any>>((resolve) => {
-    const stop = () => resolve(watcher("aborted", says.aborted));
+    const stop = () => resolve(lost("aborted", says.aborted));
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop, { once: true });
   });
 
-const watcher = (end: "denied" | "aborted" | "unreachable", message: string): Ending<any> =>
-  ({ end, message, result: null, reason: null, task: null });
+const lost = (end: End, message: string) => ended(end, message, null);
 
 /** Send until it is answered; return the task's address, or why there is none. */
 async function submit(
@@ -100,10 +94,10 @@ async function submit(
       const told = parsed(await answer.text());
       const { status } = answer;
       const location = answer.headers.get("Location");
-      if (answer.ok && location) return new URL(location, answer.url || absolute(url)!).href;
+      if (answer.ok && location) return new URL(location, answer.url || document.baseURI).href;
       if (status < 500 && status !== 429) {
         const words = text(told?.detail) || text(told?.title);
-        return watcher("denied", answer.ok ? "It was accepted, but no task was named." : words || `Refused: ${status}.`);
+        return lost("denied", answer.ok ? "It was accepted, but no task was named." : words || `Refused: ${status}.`);
       }
       why = `the server answered ${status}`;
       asked = seconds(answer.headers.get("Retry-After")) ?? 0;
@@ -112,7 +106,7 @@ async function submit(
     }
     const delay = Math.max(pause * (0.5 + Math.random() / 2), clamp(asked, 0, 30_000));
     if (!job.wanted || performance.now() + delay >= until)
-      return watcher("unreachable", `It could not be submitted: ${why}.`);
+      return lost("unreachable", `It could not be submitted: ${why}.`);
     await new Promise((done) => setTimeout(done, delay));
   }
 }

@@ -2,7 +2,7 @@
 
 import { pageOf, systemClock, type Clock, type Page } from "./page.ts";
 import { watch, watchers, type Caller, type Trouble } from "./watcher.ts";
-import { says, type End, type Ending, type Task } from "./wire.ts";
+import { ended, says, type Ending, type Task } from "./wire.ts";
 
 export interface Options<Result = unknown> {
   /** Stops the wait, as `aborted`. */
@@ -26,46 +26,34 @@ export type Wait<Result = unknown> = Promise<Ending<Result>> & AsyncIterable<Tas
  */
 export function waitForTask<Result = unknown>(url: string | URL, options: Options<Result> = {}): Wait<Result> {
   const { signal, onTrouble } = options;
-  let [fresh, over, wake, leave] = [null as Task<Result> | null, false, () => {}, () => {}];
+  let [last, over, wake, leave] = [null as Task<Result> | null, false, () => {}, () => {}];
   const onUpdate = (task: Task<any>) => {
-    fresh = task;
+    last = task;
     wake();
     options.onUpdate?.(task);
   };
   const promise = new Promise<Ending<any>>((resolve) => {
-    const stop = (end: End, message: string, task: Task | null = null) =>
-      resolve({ end, result: null, reason: null, message, task } as Ending);
     const address = absolute(url);
-    if (signal?.aborted) return stop("aborted", says.aborted);
-    if (!address) return stop("unknown", `"${url}" is not the address of a task.`);
+    if (signal?.aborted) return resolve(ended("aborted", says.aborted, null));
+    if (!address) return resolve(ended("unknown", `"${url}" is no address.`, null));
     const known = watchers.get(address);
-    const [grace, patience] = [sane(options.grace, 5) * 1_000, sane(options.patience, 30) * 1_000];
-    const fetch: typeof globalThis.fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
+    const [grace, patience] = [sane(options.grace, 5), sane(options.patience, 30)];
     const [clock, page] = [options.clock ?? systemClock, options.page ?? pageOf()];
-    const watcher = known ?? watch(address, fetch, clock, page, grace, patience);
-    const caller: Caller = {
-      onUpdate,
-      onTrouble,
-      resolve(ending) {
-        signal?.removeEventListener("abort", leave);
-        resolve(ending);
-      },
-    };
+    const watcher = known ?? watch(address, options.fetch ?? fetch, clock, page, grace, patience);
+    const caller: Caller = { onUpdate, onTrouble, resolve };
     leave = () => {
       if (over) return;
       watcher.callers.delete(caller);
       if (!watcher.callers.size) watcher.close();
-      signal?.removeEventListener("abort", leave);
-      stop("aborted", says.aborted, watcher.state.task);
+      resolve(ended("aborted", says.aborted, watcher.state.task));
     };
     watcher.callers.add(caller);
-    signal?.addEventListener("abort", leave, { once: true });
+    signal?.addEventListener("abort", leave);
     if (known) {
       known.state.grace = Math.max(known.state.grace, grace);
       known.state.patience = Math.max(known.state.patience, patience);
       const task = known.state.task;
-      const late = () => known.callers.has(caller) && known.state.task === task && task && onUpdate(task);
-      queueMicrotask(late);
+      queueMicrotask(() => task && !last && known.callers.has(caller) && onUpdate(task));
     } else {
       watchers.set(address, watcher);
       watcher.send({ type: "start" });
@@ -73,16 +61,14 @@ export function waitForTask<Result = unknown>(url: string | URL, options: Option
   });
   promise.then(() => {
     over = true;
+    signal?.removeEventListener("abort", leave);
     wake();
   });
   async function* states() {
     try {
-      while (fresh || !over) {
-        const task = fresh;
-        fresh = null;
-        if (task) yield task;
+      for (let told = null; !over || told !== last; )
+        if (told !== last) yield (told = last as Task<Result>);
         else await new Promise<void>((woken) => (wake = woken));
-      }
     } finally {
       leave();
     }
@@ -90,15 +76,14 @@ export function waitForTask<Result = unknown>(url: string | URL, options: Option
   return Object.assign(promise, { [Symbol.asyncIterator]: states });
 }
 
-export function absolute(url: string | URL) {
+function absolute(url: string | URL) {
   try {
-    const address = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
-    address.hash = "";
-    return address.href;
+    return new URL(url, globalThis.document?.baseURI ?? globalThis.location).href.split("#")[0]!;
   } catch {
     return null;
   }
 }
 
+/** Seconds as ms, if they make sense. */
 const sane = (value: number | undefined, otherwise: number) =>
-  typeof value === "number" && value >= 0 && value < 1e9 ? value : otherwise;
+  (value! >= 0 && value! < 1e9 ? value! : otherwise) * 1_000;

@@ -19,36 +19,34 @@ export type Watcher = ReturnType<typeof watch>;
 
 declare const WATCHERS: string;
 // On the global object, so that a module that was loaded twice still asks once.
-const registry = globalThis as any;
-export const watchers: Map<string, Watcher> = (registry[Symbol.for(WATCHERS)] ??= new Map());
+export const watchers: Map<string, Watcher> = ((globalThis as any)[Symbol.for(WATCHERS)] ??= new Map());
 
 export function watch(url: string, fetch: typeof globalThis.fetch, clock: Clock, page: Page, grace: number, patience: number) {
   const callers = new Set<Caller>();
   let [flight, done, timer] = [null as AbortController | null, false, null as any];
 
   function moment(): Moment {
-    const all = [...watchers.values()];
-    const held = all.filter((other) => other !== self && other.held()).length;
     const [now, wall, random] = [clock.now(), clock.wall(), clock.random()];
-    return { now, wall, random, hidden: page.hidden(), offline: page.offline(), held, crowd: all.length };
+    const held = [...watchers].filter(([other, { held }]) => other !== url && held()).length;
+    return { now, wall, random, hidden: page.hidden(), offline: page.offline(), held, crowd: watchers.size };
   }
 
   /** Tell the machine what happened and do what it says. */
   function send(event: Event) {
     if (done) return;
-    const { errors } = state;
-    const [next, action] = decide(state, event, moment());
-    state = self.state = next;
+    const { errors } = self.state;
+    const [state, action] = decide(self.state, event, moment());
+    self.state = state;
     clock.clearTimeout(timer);
     if (action.do !== "keep") drop();
-    const { task, why, confirmed } = state;
+    const { task, why = "", confirmed } = state;
     const borne = page.offline() ? 0 : 1; // one stumble is no news
     if (task && /answer|same|news/.test(event.type)) tell((caller) => caller.onUpdate?.(task));
     else if (state.errors > Math.max(errors, borne)) tell((caller) => caller.onTrouble?.({ why, confirmed }));
     if (done) return; // a listener has left
     if (action.do === "end") {
       close();
-      return tell((caller) => caller.resolve(action.ending));
+      return tell((caller) => caller.resolve(action.verdict));
     }
     if (action.do === "look") {
       const mine = (flight = new AbortController());
@@ -67,11 +65,11 @@ export function watch(url: string, fetch: typeof globalThis.fetch, clock: Clock,
   }
 
   function tell(how: (caller: Caller) => void) {
-    for (const caller of [...callers]) {
+    for (const caller of callers) {
       try {
-        if (callers.has(caller)) how(caller);
+        how(caller);
       } catch (error) {
-        (registry.reportError ?? console.error)(error); // a listener's mistake is not the wait's
+        console.error(error); // a listener's mistake is not the wait's
       }
     }
   }
@@ -84,10 +82,8 @@ export function watch(url: string, fetch: typeof globalThis.fetch, clock: Clock,
     if (watchers.get(url) === self) watchers.delete(url);
   }
 
-  const held = () => !!flight && state.wait > 0;
-  const self = { callers, send, close, held, state: null as unknown as typeof state };
-  let state = begin(moment(), grace, patience);
-  self.state = state;
+  const held = () => flight && self.state.wait;
+  const self = { callers, send, close, held, state: begin(moment(), grace, patience) };
   const unlisten = page.listen((back) => send({ type: "page", back }));
   return self;
 }

@@ -31,6 +31,9 @@ export type Ending<Result = unknown> =
   /** The watcher knows no more of the job than `task`, the last that it heard. */
   | (Untold<Result> & { end: "unknown" | "unreachable" | "denied" | "aborted" });
 
+export const ended = (end: End, message: string, task: Task | null, result: unknown = null, reason: string | null = null) =>
+  ({ end, result, reason, message, task }) as Ending<any>;
+
 /** What one request has brought. `news` and `alive` come while a stream goes on, all others end their request. */
 export type Heard =
   | { type: "answer"; task: Task; etag: string | null }
@@ -45,13 +48,12 @@ export type Heard =
 
 export const says = {
   missing: "There is no such task, or you may not see it.",
-  pruned: "The record of this task has been deleted: tasks are kept only for a while (pruned).",
-  moved: "Another page came instead of the task: you are probably signed out. Sign in, then look again.",
-  who: "You are not signed in, or no longer. Sign in, then look again.",
-  forbidden: "You are not allowed to see this task.",
-  aborted: "The wait was stopped before the task had settled.",
-  endless: "The server answers, but does not say by when the task settles.",
-  broken: "The server answers, but the task has not settled by the time that was promised.",
+  pruned: "It is gone: tasks are kept only for a while (pruned).",
+  signedOut: "You are not signed in, or were signed out. Sign in, then look again.",
+  forbidden: "You are not allowed to see it.",
+  aborted: "The wait was stopped.",
+  endless: "The server does not say by when it settles.",
+  broken: "It has not settled by the time that was promised.",
   offline: "there is no connection to the server",
   nonsense: "the answer made no sense",
 };
@@ -62,14 +64,13 @@ export function understood({ ok, status, type, redirected, headers, url: from }:
   const over = (end: End, why: string): Heard => ({ type: "over", end, why });
   if (typeof task?.settled === "boolean") return { type: "answer", task, etag: headers.get("ETag") };
   if (status === 304) return { type: "same" };
-  if (type === "opaqueredirect" || (status >= 300 && status < 400)) return { type: "redirect" };
-  if (status === 401) return over("denied", says.who);
+  if (type === "opaqueredirect" || /^3/.test(`${status}`)) return { type: "redirect" };
+  if (status === 401) return over("denied", says.signedOut);
   if (status === 403) return over("denied", says.forbidden);
-  const passing = status >= 500 || status === 429;
-  if (!passing && redirected && bare(from) !== bare(url)) return over("denied", says.moved);
-  if (status === 410) return over("unknown", says.pruned);
-  if (status === 404 || status === 400 || status === 422) return { type: "missing" };
-  if (body && /\bhtml\b/i.test(headers.get("Content-Type") ?? "")) return over("denied", says.moved);
+  if (status < 500 && status !== 429 && redirected && bare(from) !== bare(url)) return over("denied", says.signedOut);
+  if (status === 410 || status === 204) return over("unknown", says.pruned);
+  if ([404, 400, 422].includes(status)) return { type: "missing" };
+  if (body && /\bhtml\b/i.test(headers.get("Content-Type") ?? "")) return over("denied", says.signedOut);
   const why = ok ? says.nonsense : `the server answered ${status}`;
   return { type: "trouble", why, retryAfter: headers.get("Retry-After") };
 }
@@ -86,8 +87,8 @@ export function parsed(body: string): any {
 
 /** Seconds on the wire as milliseconds, or null if they make no sense. */
 export function seconds(value: unknown) {
-  const number = typeof value === "string" && value.trim() ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) ? Math.max(0, number * 1_000) : null;
+  const number = typeof value === "number" || text(value).trim() ? +value! : NaN;
+  return Number.isFinite(number) ? Math.max(0, number * 1_000) : null;
 }
 
 export const clamp = (n: number, low: number, high: number) => Math.min(Math.max(n, low), high);

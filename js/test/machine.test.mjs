@@ -119,7 +119,7 @@ test("a deadline that passed while hidden gets one fresh look before the verdict
     999_010,
     { type: "trouble", why: "x" },
   ]).action;
-  assert.equal(end.ending.end, "unreachable");
+  assert.equal(end.verdict.end, "unreachable");
 });
 
 test("a wall clock set forward causes a fresh look, not a verdict", () => {
@@ -182,7 +182,7 @@ test("at the end of an offline pause there is one fresh look before the verdict"
   const ticks = Array.from({ length: 7 }, (_, i) => [5_000 * (i + 1), { type: "tick" }, offline]);
   const { state, action } = after(...pause, ...ticks, [36_000, { type: "tick" }, offline]);
   assert.equal(action.do, "look");
-  assert.equal(decide(state, failed, at(36_100, offline))[1].ending.end, "unreachable");
+  assert.equal(decide(state, failed, at(36_100, offline))[1].verdict.end, "unreachable");
 });
 
 test("offline is believed only after a look has failed", () => {
@@ -244,7 +244,7 @@ function story(seed) {
     [state, action] = decide(state, event, here());
     if (action.do === "look") assert.ok(action.wait <= 20 && action.wait >= 0);
   }
-  assert.ok(["unreachable", "denied"].includes(action.ending.end), `seed ${seed}: ${action.ending.end}`);
+  assert.ok(["unreachable", "denied"].includes(action.verdict.end), `seed ${seed}: ${action.verdict.end}`);
   assert.ok(now <= limit + postponed + 60_000, `seed ${seed}: it ended ${now - limit} ms late`);
 }
 

@@ -1,0 +1,1 @@
+export { waitForTask } from "./wait.ts";

@@ -31,7 +31,7 @@ const common = { bundle: true, format: "esm", target: "es2022", plugins: [css], 
 const shared = (what) => ({ WATCHERS: JSON.stringify(`settled ${version}${what}`) }); // never with another build
 
 if (process.argv.includes("--modules")) {
-  const names = ["index", "machine", "page", "element", "define", "react", "vue", "svelte"];
+  const names = ["index", "wire", "machine", "page", "element", "define", "react", "vue", "svelte"];
   const entryPoints = names.map((name) => here(`src/${name}.ts`));
   const external = ["react", "vue", "svelte", "svelte/*"];
   await build({ ...common, entryPoints, external, splitting: true, outdir: here("dist"), define: shared(" modules") });

@@ -24,6 +24,7 @@ from settled.function import TaskFunction
 from settled.ledger import Ledger
 from settled.policy import Policy
 from settled.records import Ending, Snapshot
+from settled.remote import await_, wait
 from settled.runner.context import Context
 from settled.states import End, Reason, Status
 from settled.task import Task
@@ -61,4 +62,6 @@ __all__ = [
     "TaskPruned",
     "Tasks",
     "UnknownTaskName",
+    "await_",
+    "wait",
 ]

@@ -18,7 +18,12 @@ pytestmark = pytest.mark.anyio
 
 async def everything(client: httpx.AsyncClient, task_id: str) -> str:
     """All bytes that the face gives for a task."""
-    asked = [("GET", ""), ("GET", "/events"), ("GET", "/fragment"), *((method, f"/{verb}") for method in ("POST", "GET") for verb in ("cancel", "retry"))]
+    asked = [
+        ("GET", ""),
+        ("GET", "/events"),
+        ("GET", "/fragment"),
+        *((method, f"/{verb}") for method in ("POST", "GET") for verb in ("cancel", "retry")),
+    ]
     answers = [await client.request(method, f"{PREFIX}/{task_id}{path}") for method, path in asked]
     return "".join(f"{answer.headers} {answer.text}" for answer in answers)
 

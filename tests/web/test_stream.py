@@ -102,7 +102,9 @@ async def test_a_task_that_settled_before_is_one_event_and_after_that_204(
 
 
 @pytest.mark.parametrize("header", ["last_event_id", "if_none_match"])
-async def test_what_the_client_has_heard_is_not_told_again(world: World, client: httpx.AsyncClient, header: str) -> None:
+async def test_what_the_client_has_heard_is_not_told_again(
+    world: World, client: httpx.AsyncClient, header: str
+) -> None:
     task_id = await running(world)
     tag = (await client.get(f"{PREFIX}/{task_id}")).headers["etag"]
     heard = Listener(world, task_id, **{header: tag})

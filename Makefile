@@ -18,7 +18,7 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-py test-js lint format bench clean $(VENV)
+.PHONY: help demo test test-py test-js build-js lint format bench clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 12
@@ -38,8 +38,18 @@ test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= w
 	$(TESTENV)/bin/python tools/check_wheel.py $(BUILD)/dist/*.whl
 	$(TESTENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
 
-test-js: ## the tests of the browser client
+test-js: js/node_modules/.ready ## the browser client: types, sizes, that what is committed is what is built, tests
+	cd js && npx --no-install tsc
+	"$$(tools/node.sh)" js/build.mjs --check
+	"$$(tools/node.sh)" js/build.mjs --modules
 	"$$(tools/node.sh)" --test $$(find js/test -name '*.test.*js')
+
+build-js: js/node_modules/.ready ## build what the wheel serves from js/src
+	"$$(tools/node.sh)" js/build.mjs
+
+js/node_modules/.ready: js/package.json js/package-lock.json
+	cd js && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 lint: $(VENV)/.ready ## style, types and import layers
 	$(BIN)/ruff check
@@ -55,7 +65,7 @@ bench: $(VENV)/.ready ## measure against the hand-written pattern (BENCH= what t
 	$(BIN)/python -m bench.speed.run $(BENCH)
 
 clean: ## remove what was built and installed here
-	rm -rf $(VENV) $(BUILD) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BUILD) js/node_modules js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV): $(VENV)/.ready ## the development environment: settled from src, and every tool
 

@@ -1,7 +1,7 @@
 /** `<settled-task>`: shows a wait, in words; what comes from the server is only ever set as text. */
 
 import css from "./style.css";
-import { recall, remember } from "./memory.ts";
+import { memory } from "./memory.ts";
 import { waitForTask } from "./wait.ts";
 import { clamp, parsed, seconds, text, type End, type Ending, type Task } from "./wire.ts";
 import { words } from "./words.ts";
@@ -70,7 +70,7 @@ export class SettledTask extends Base {
   connectedCallback() {
     if (!this.shadowRoot) this.#build();
     const name = this.getAttribute("remember");
-    const known = name && !this.hasAttribute("src") && recall(name);
+    const known = name && !this.hasAttribute("src") && memory(name);
     if (known) this.setAttribute("src", known); // which starts
     else this.#start();
   }
@@ -121,7 +121,7 @@ export class SettledTask extends Base {
 
   async #watch(src: string, signal: AbortSignal) {
     const name = this.getAttribute("remember");
-    if (name) remember(name, src);
+    if (name) memory(name, src);
     const onUpdate = (task: Task) => {
       if (task !== this.task) this.#heard = performance.now();
       [this.task, this.#lost, this.#confirmed] = [task, "", confirmedAt(Date.now())];
@@ -136,7 +136,7 @@ export class SettledTask extends Base {
     const ending = await waitForTask(src, { signal, fetch: this.fetch, onTrouble, onUpdate });
     if (signal.aborted) return;
     this.ending = ending;
-    if (name && ending.end === "unknown") remember(name, null);
+    if (name && ending.end === "unknown") memory(name, null);
     this.#render();
     this.#emit("settled-end", ending);
   }
@@ -146,11 +146,11 @@ export class SettledTask extends Base {
   }
 
   /** What the one button does now, if anything. */
-  get #action(): "check" | "retry" | "cancel" | null {
+  get #action(): "check" | "retry" | "cancel" | false | null | undefined {
     const end = this.ending?.end;
     if (end === "unreachable" || end === "denied") return "check";
-    if (end === "failed") return this.hasAttribute("retryable") ? "retry" : null;
-    return !end && this.task && this.hasAttribute("cancellable") ? "cancel" : null;
+    if (end === "failed" && this.hasAttribute("retryable")) return "retry";
+    return !end && this.task && this.hasAttribute("cancellable") && "cancel";
   }
 
   #render() {
@@ -165,13 +165,13 @@ export class SettledTask extends Base {
     const own = (name: string) => this.querySelector(`:scope > [slot="${name}"]`); // the page says it in its own words
     const slot = state === "running" && !own(state) ? "pending" : state;
     parts.slot.setAttribute("name", slot);
-    const failed = state === "failed";
-    const title = failed && ending?.reason === "cancelled" ? "cancelled" : task || ending ? state : "loading";
-    const why = failed ? (words.reasons[ending?.reason ?? ""] ?? "") : (ending?.message ?? this.#lost);
+    const failed = ending?.end === "failed";
+    const title = ending?.reason === "cancelled" ? "cancelled" : task || ending ? state : "loading";
+    const why = failed ? (words.reasons[ending.reason!] ?? "") : (ending?.message ?? this.#lost);
     say(parts.title, this.hasAttribute("src") ? words[title] : "");
     say(parts.message, [ending && own(slot) ? "" : why, this.#problem].filter(Boolean).join(" "));
-    say(parts.detail, failed ? (ending?.message ?? "") : ending ? "" : text(task?.progress?.message));
-    say(parts.result, state === "completed" ? shown(ending?.result) : "");
+    say(parts.detail, failed ? ending.message : ending ? "" : text(task?.progress?.message));
+    say(parts.result, shown(ending?.result));
     parts.result.setAttribute("aria-label", words.result);
     for (const long of [parts.detail, parts.result]) {
       long.tabIndex = long.scrollHeight > long.clientHeight ? 0 : -1; // what scrolls must be in reach of the keyboard
@@ -208,7 +208,7 @@ export class SettledTask extends Base {
     const open = by! > made! ? `${soFar} · ${fill(words.atMost, span(by! - made!))}` : soFar;
     const over = finished! >= made! ? fill(words.after, span(finished! - made!)) : this.#confirmed;
     const src = this.hasAttribute("src");
-    say(time, !src ? "" : ending ? over : open);
+    say(time, ending ? over : src ? open : "");
     say(note, task && !ending && !this.#lost && waited >= 10_000 ? words.leave : "");
     if (src && !ending && this.isConnected) this.#timer = setTimeout(() => this.#tick(), 1_000);
   }
@@ -234,8 +234,8 @@ export class SettledTask extends Base {
     const answer = await (this.fetch ?? globalThis.fetch)(url, init);
     const body = parsed(await answer.text());
     if (!answer.ok) return text(body?.detail) || text(body?.title) || String(answer.status);
-    const place = answer.headers.get("Location") ?? (text(body?.id) && `../${encodeURIComponent(body.id)}`);
-    if (follow && place) this.setAttribute("src", new URL(place, url).href);
+    const place = answer.headers.get("Location") ?? `../${body?.id}`; // across origins it may be hidden
+    if (follow) this.setAttribute("src", new URL(place, url).href);
     return "";
   }
 }

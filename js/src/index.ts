@@ -1,6 +1,6 @@
 /** Everything but the element: what a page, a script or a framework waits with. */
 
-export { recall, remember } from "./memory.ts";
+export { memory } from "./memory.ts";
 export type { Clock, Page } from "./page.ts";
 export { resume, submitAndWait, type SubmitOptions } from "./submit.ts";
 export { waitForTask, type Options, type Wait } from "./wait.ts";

@@ -1,6 +1,6 @@
 /** `submitAndWait`: submit once, however often it is clicked or has to be sent, and wait. */
 
-import { recall, remember } from "./memory.ts";
+import { memory } from "./memory.ts";
 import { waitForTask, type Options, type Wait } from "./wait.ts";
 import { clamp, ended, parsed, says, seconds, text, type End, type Ending } from "./wire.ts";
 
@@ -44,7 +44,7 @@ export async function submitAndWait<Result = unknown>(
   try {
     const found = await Promise.race([job.found, aborted(signal)]);
     if (typeof found !== "string") return found;
-    if (name) remember(name, found);
+    if (name) memory(name, found);
     const ending = await waitForTask<Result>(found, options);
     if (name) forget(name, found, ending);
     return ending;
@@ -56,7 +56,7 @@ export async function submitAndWait<Result = unknown>(
 
 /** Wait on for the task that this tab remembers by `name`; null if there is none. */
 export function resume<Result = unknown>(name: string, options: Options<Result> = {}): Wait<Result> | null {
-  const url = recall(name);
+  const url = memory(name);
   if (!url) return null;
   const wait = waitForTask<Result>(url, options);
   wait.then((ending) => forget(name, url, ending));
@@ -64,7 +64,7 @@ export function resume<Result = unknown>(name: string, options: Options<Result> 
 }
 
 function forget(name: string, url: string, { end }: Ending<any>) {
-  if (end !== "aborted" && end !== "unreachable" && recall(name) === url) remember(name, null);
+  if (end !== "aborted" && end !== "unreachable" && memory(name) === url) memory(name, null);
 }
 
 const aborted = (signal?: AbortSignal) =>

@@ -114,7 +114,8 @@ function counted(flights) {
       const answer = await fetch(url, init);
       const text = () => answer.text().finally(land);
       const cancel = async () => answer.body?.cancel().finally(land) ?? land();
-      return { ...fields(answer), text, body: { cancel } };
+      const pipeThrough = (through) => answer.body.pipeThrough(through);
+      return { ...fields(answer), text, body: { cancel, pipeThrough } };
     } catch (error) {
       land();
       throw error;
@@ -130,6 +131,14 @@ export async function quiet({ flights, server }) {
     if (turns > 200_000) throw new Error(`not quiet: ${flights.open} in flight, ${server.parked} parked`);
     await new Promise((done) => setImmediate(done));
     calm = flights.open === server.parked ? calm + 1 : 0;
+  }
+}
+
+/** Look again until it is true, in real time, with a bound. */
+export async function until(true_) {
+  for (let turns = 0; !true_(); turns += 1) {
+    if (turns > 200_000) throw new Error("it did not come true");
+    await new Promise((done) => setImmediate(done));
   }
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pageOf } from "../dist/page.js";
 import { waitForTask } from "../dist/index.js";
-import { done, honest, json, lived, live, open, quiet, scene } from "./kit.mjs";
+import { until, done, honest, json, lived, live, open, quiet, scene } from "./kit.mjs";
 
 /** A wait on an honest server whose task is `s.task`; it has had its first answers and is being held. */
 async function held(t, left = 60, more = {}) {
@@ -266,13 +266,18 @@ test("one of two who wait may leave without ending the other", async (t) => {
 
 test("a module that was loaded twice still has one request in flight", async (t) => {
   const s = await held(t, 60);
-  const again = await import("../dist/index.js?again");
-  assert.notEqual(again.waitForTask, waitForTask);
-  const second = again.waitForTask(s.url, s.options);
-  await quiet(s);
-  settle(s);
-  assert.equal((await lived(s, second)).end, "completed");
-  assert.deepEqual([s.server.requests.length, s.flights.most], [2, 1]);
+  const built = "../../src/settled/web/static/waiter.js"; // as it is served
+  const loaded = [await import(`${built}?one`), await import(`${built}?other`)];
+  assert.notEqual(loaded[0].waitForTask, loaded[1].waitForTask);
+  const controller = new AbortController();
+  t.after(() => controller.abort());
+  const waits = loaded.map((module) => module.waitForTask(`${s.url}-twice`, { signal: controller.signal }));
+  const asked = () => s.server.requests.filter(({ url }) => url.endsWith("-twice")).length;
+  await until(asked);
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((done) => setImmediate(done));
+  assert.equal(asked(), 1);
+  controller.abort();
+  assert.deepEqual((await Promise.all(waits)).map(({ end }) => end), ["aborted", "aborted"]);
 });
 
 test("a listener that throws hurts nobody", async (t) => {

@@ -90,7 +90,7 @@ export class SettledTask extends Base {
     const status = make("div", "status", { role: "status" }, ...said);
     const head = make("div", "head", {}, make("span", "mark"), status);
     const role = { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" };
-    const result = make("pre", "result", { dir: "auto", role: "region" });
+    const result = make("pre", "result", { dir: "auto", role: "group" });
     const slot = make("slot", "slot", {}, make("p", "detail", { dir: "auto" }), result);
     const button = make("button", "button", { type: "button" });
     const foot = make("div", "foot", {}, make("span", "time", { dir: "auto" }), button);

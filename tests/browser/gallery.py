@@ -57,20 +57,20 @@ def show(page: Page, *, rtl: bool = False) -> None:
             return route.fulfill(body=_page(rtl), content_type="text/html")
         name = path.removeprefix("/tasks/")
         asked[name] = asked.get(name, 0) + 1
-        state, body = STATES[name]
+        body = STATES[name][1]
         if isinstance(body, int):
             return route.fulfill(status=body)
         if body in ("lost", "gone"):
             if asked[name] > 1:
                 return route.abort()
-            body = {**OPEN, "settles_in": 680 if body == "lost" else 0.3}
+            body = {**OPEN, "retry_after": 1, "settles_in": 680 if body == "lost" else 0.3}
         return route.fulfill(body=json.dumps(body), content_type="application/json")
 
     page.route("**/*", answer)
     page.goto(SITE)
     for name, (state, _) in STATES.items():
         expect(page.locator(f"#{name}")).to_have_attribute("state", state, timeout=20_000)
-    expect(page.locator("#lost .message")).to_contain_text("Contact lost")
+    expect(page.locator("#lost .message")).to_contain_text("Contact lost", timeout=20_000)
 
 
 def _page(rtl: bool) -> str:

@@ -169,9 +169,10 @@ def test_who_has_no_time_stops_in_time(wait: Any, server: Server) -> None:
 
 
 def test_a_wait_that_is_cancelled_drops_its_request(server: Server) -> None:
-    dropped = threading.Event()
+    asked, dropped = threading.Event(), threading.Event()
 
     def hold(handler: Handler, n: int) -> None:
+        asked.set()
         handler.connection.settimeout(30)
         try:
             if handler.connection.recv(1) == b"":
@@ -181,8 +182,7 @@ def test_a_wait_that_is_cancelled_drops_its_request(server: Server) -> None:
 
     async def cancelled() -> None:
         task = asyncio.create_task(settled.await_(server.url))
-        while not server.asked:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(asked.wait, 20)
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()

@@ -1,4 +1,4 @@
-"""The piece of HTML for htmx: it asks for itself while the task is open, and for nothing once there is no more to know."""
+"""The piece of HTML for htmx: it asks for itself while the task is open, and no more once that has ended."""
 
 from __future__ import annotations
 

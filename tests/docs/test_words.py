@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from importlib.resources import files
 
 import pytest
 
@@ -16,7 +15,9 @@ from settled.web.problems import problem_of
 from tests.docs.pages import PAGES, ROOT, fences
 
 DOCS = ROOT / "docs"
-CLIENT = files("settled.web").joinpath("static/settled.js").read_text("utf-8")
+CLIENT = "".join(
+    (ROOT / "js/src" / name).read_text("utf-8") for name in ("wire.ts", "wait.ts", "element.ts", "style.css")
+)
 
 
 def page(name: str) -> str:
@@ -101,7 +102,7 @@ def test_every_exit_status_is_in_the_page() -> None:
 
 
 def test_the_client_page_has_every_ending_and_slot() -> None:
-    ends = re.search(r'@typedef \{((?:"\w+"(?: \| )?)+)\} End', CLIENT)
+    ends = re.search(r'export type End = ((?:"\w+"(?: \| )?)+);', CLIENT)
     assert ends is not None
     named = set(re.findall(r'"(\w+)"', ends[1]))
     assert named == set(End)

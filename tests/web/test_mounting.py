@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
 from settled import BadInput, Tasks
 from settled.web.asgi import TasksApp
-from tests.web.world import BOUND, App, World, bare, client_of, living, raw_get, until
+from tests.web.world import BOUND, PREFIX, App, World, bare, client_of, living, raw_get, until
 
 pytestmark = pytest.mark.anyio
 
@@ -150,3 +151,21 @@ async def test_nothing_is_sent_to_a_client_that_has_left(world: World) -> None:
 async def test_an_unknown_choice_of_errors_is_refused(world: World) -> None:
     with pytest.raises(BadInput, match="public"):
         TasksApp(world.tasks, errors="none")
+
+
+async def test_a_page_of_another_origin_may_read_where_the_app_says_so(world: World) -> None:
+    row = await world.settle("add", 1, 2)
+    app = CORSMiddleware(
+        world.app(),
+        allow_origins=["https://app.example"],
+        allow_headers=["Prefer", "If-None-Match", "Authorization"],
+        expose_headers=["ETag", "Location", "Retry-After"],
+    )
+    async with client_of(app) as client:
+        origin = {"Origin": "https://app.example"}
+        asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "prefer, authorization"}
+        assert (await client.options(f"{PREFIX}/{row.id}", headers={**origin, **asks})).status_code == 200
+        for path in (f"{PREFIX}/{row.id}", f"{PREFIX}/{row.id}/events"):
+            answer = await client.get(path, headers=origin)
+            assert answer.headers["access-control-allow-origin"] == "https://app.example"
+            assert "ETag" in answer.headers["access-control-expose-headers"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -132,4 +134,56 @@ async def test_a_server_that_is_told_to_end_keeps_nobody_waiting(server: Server,
             await listening(client, True)
             server.process.send_signal(signal.SIGTERM)
     assert (answers[0].status_code, answers[0].json()["settled"]) == (200, False)
+    assert server.end().count("Traceback") == 0
+
+
+async def stream(client: httpx.AsyncClient, path: str, begun: anyio.Event, told: list[dict[str, Any]]) -> None:
+    """Read a stream to its end."""
+    async with client.stream("GET", path) as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                told.append(json.loads(line.removeprefix("data: ")))
+                begun.set()
+
+
+async def test_a_stream_under_a_sub_path_tells_the_end(server: Server, client: httpx.AsyncClient) -> None:
+    location = await begin(client)
+    paths = [f"{location}/events", f"{location}/events".replace("/tasks/", "/bare/")]
+    begun = [anyio.Event(), anyio.Event()]
+    told: list[list[dict[str, Any]]] = [[], []]
+    with anyio.fail_after(BOUND):
+        async with anyio.create_task_group() as streams:
+            for path, one, heard in zip(paths, begun, told, strict=True):
+                streams.start_soon(stream, client, path, one, heard)
+                await one.wait()
+            await client.post("/deep/go")
+    assert [heard[-1]["result"] for heard in told] == ["went", "went"]
+    assert server.end().count("Traceback") == 0
+
+
+async def test_a_stream_whose_client_hangs_up_is_forgotten_at_once(server: Server, client: httpx.AsyncClient) -> None:
+    location = await begin(client)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=BOUND) as caller:
+        caller.sendall(f"GET {location}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await listening(client, True)
+    await listening(client, False)
+    await client.post("/deep/go")
+    assert server.end().count("Traceback") == 0
+
+
+async def test_a_server_that_is_told_to_end_ends_a_hundred_streams(server: Server, client: httpx.AsyncClient) -> None:
+    location = await begin(client)
+    begun = [anyio.Event() for _ in range(100)]
+    told: list[dict[str, Any]] = []
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=client.base_url, timeout=60, limits=limits) as many:
+        with anyio.fail_after(BOUND):
+            async with anyio.create_task_group() as streams:
+                for one in begun:
+                    streams.start_soon(stream, many, f"{location}/events", one, told)
+                for one in begun:
+                    await one.wait()
+                server.process.send_signal(signal.SIGTERM)
+    assert {event["settled"] for event in told} == {False}
     assert server.end().count("Traceback") == 0

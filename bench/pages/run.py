@@ -1,0 +1,137 @@
+"""How much a waiting page costs, and how soon it is told: python -m bench.pages.run [--pages 5000]
+
+One server process, so many open streams on one task, beside a bare stream server in the same run. KiB for each page is
+the growth of the server's resident memory; "told" is from just before the terminal write (so its commit is in it) to
+the page's socket; "ended" is from SIGTERM, with all streams open again, to the end of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+BOUND = 120.0  # seconds
+
+
+class Side:
+    """One server, and the pages that wait at it."""
+
+    def __init__(self, name: str) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=8192)
+        self.port = self.listener.getsockname()[1]
+        fd = str(self.listener.fileno())
+        command = [sys.executable, "-m", "bench.pages.server", name, fd]
+        self.process = subprocess.Popen(command, pass_fds=[self.listener.fileno()])
+        self.path = self.post("/task")
+
+    def post(self, path: str) -> str:
+        request = Request(f"http://127.0.0.1:{self.port}{path}", method="POST")
+        with urlopen(request, timeout=BOUND) as answer:
+            return str(answer.read().decode())
+
+    def resident(self) -> int:
+        """Bytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def open(self, count: int) -> list[socket.socket]:
+        """So many streams, each of which has had its first event."""
+        ask = f"GET {self.path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+        streams = []
+        for begun in range(0, count, 100):
+            some = []
+            for _ in range(min(100, count - begun)):
+                sock = socket.create_connection(("127.0.0.1", self.port), timeout=BOUND)
+                sock.sendall(ask)
+                some.append(sock)
+            for sock in some:
+                seen = b""
+                while b"data:" not in seen:
+                    seen += sock.recv(65_536)
+                sock.setblocking(False)
+            streams += some
+        return streams
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.listener.close()
+
+
+def told(streams: list[socket.socket]) -> list[float]:
+    """When each stream brought the last word, by the monotonic clock of this machine."""
+    selector = selectors.DefaultSelector()
+    for sock in streams:
+        selector.register(sock, selectors.EVENT_READ)
+    times: list[float] = []
+    until = time.monotonic() + BOUND
+    while len(times) < len(streams) and time.monotonic() < until:
+        for key, _ in selector.select(1.0):
+            data = key.fileobj.recv(65_536)  # type: ignore[union-attr]
+            if b'"settled":true' in data or not data:
+                times.append(time.monotonic())
+                selector.unregister(key.fileobj)
+    selector.close()
+    return times
+
+
+def measure(name: str, count: int) -> dict[str, float]:
+    side = Side(name)
+    try:
+        for sock in side.open(100):  # what is needed once only
+            sock.close()
+        before = side.resident()
+        streams = side.open(count)
+        each = (side.resident() - before) / count / 1024
+        asked = subprocess.Popen(
+            [sys.executable, "-c", f"from urllib.request import *;print(urlopen(Request('http://127.0.0.1:{side.port}"
+             f"/settle',method='POST'),timeout={BOUND}).read().decode())"], stdout=subprocess.PIPE,
+        )  # fmt: skip
+        times = sorted(told(streams))
+        began = float(asked.communicate(timeout=BOUND)[0])
+        for sock in streams:
+            sock.close()
+        p = {q: times[min(len(times) - 1, int(len(times) * q / 100))] - began for q in (50, 99)}
+        ended = 0.0
+        if name != "bare":
+            side.path = side.post("/task")
+            streams = side.open(count)
+            at = time.monotonic()
+            side.process.send_signal(signal.SIGTERM)
+            side.process.wait(BOUND)
+            ended = time.monotonic() - at
+        return {"kib": each, "told": len(times), "p50": p[50] * 1000, "p99": p[99] * 1000, "ended": ended}
+    finally:
+        side.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, default=5_000)
+    count = parser.parse_args().pages
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 200
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    print("| server | pages | KiB each | told | p50, ms | p99, ms | ended, s |\n" + "| --- " * 7 + "|")
+    for name in ("bare", "asgi", "fastapi"):
+        found = measure(name, count)
+        ended = f"{found['ended']:.1f}" if found["ended"] else "–"
+        print(
+            f"| {name} | {count:,} | {found['kib']:.1f} | {found['told']:,.0f} | {found['p50']:.0f} "
+            f"| {found['p99']:.0f} | {ended} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 # settled: what one does here starts with make; `make` alone lists it.
 #
-# Needs Python 3.11 or newer, and Node.js 20 or newer for the tests of the browser client; both are
+# Needs Python 3.11 or newer, and Node.js 20 or newer with npm for the browser client's build and tests; they are
 # looked for, and on Debian (as root or with sudo) installed. Kept to what GNU make 3.81 knows, for macOS.
 
 PORT    ?= 8000
@@ -48,6 +48,8 @@ build-js: js/node_modules/.ready ## build what the wheel serves from js/src
 	"$$(tools/node.sh)" js/build.mjs
 
 js/node_modules/.ready: js/package.json js/package-lock.json
+	"$$(tools/node.sh)" --version >/dev/null
+	command -v npm >/dev/null || tools/apt.sh npm
 	cd js && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 

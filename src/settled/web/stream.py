@@ -59,7 +59,8 @@ class Stream:
                     before, tag = tag, wire.etag_of(row)
                     known = not before and self._known is not None and wire.matches(self._known, tag)
                     if row.settled:  # in one piece with the end: it counts when thousands are told at once
-                        return await send({"type": "http.response.body", "body": self._frame(row)})
+                        await send({"type": "http.response.body", "body": self._frame(row)})
+                        return
                     if tag != before and not known:
                         await send({"type": "http.response.body", "body": self._frame(row), "more_body": True})
                     bound = loop.time() + row.settles_in + 0.05

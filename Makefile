@@ -13,15 +13,16 @@ VENV    := .venv
 BUILD   := build
 BIN     := $(VENV)/bin
 TESTENV := $(BUILD)/testenv
+PEERS   := $(BUILD)/peers
 SOURCES := $(shell find src -type f ! -path '*/__pycache__/*')
 PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-py test-js build-js lint format bench clean $(VENV)
+.PHONY: help demo test test-py test-js build-js lint format bench bench-postgres clean $(VENV)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 12
+	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
 
 demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000 (PORT=, LEDGER=)
 	exec $(BIN)/settled demo --port $(PORT) $(if $(LEDGER),--ledger '$(LEDGER)')
@@ -66,6 +67,9 @@ format: $(VENV)/.ready ## put the code into the house's style
 bench: $(VENV)/.ready ## measure against the hand-written pattern (BENCH= what to pass on)
 	$(BIN)/python -m bench.speed.run $(BENCH)
 
+bench-postgres: $(PEERS)/.ready ## the same on PostgreSQL, against other task queues and pgbench (BENCH= what to pass on)
+	$(PEERS)/bin/python -m bench.speed.run --only postgres $(BENCH)
+
 clean: ## remove what was built and installed here
 	rm -rf $(VENV) $(BUILD) js/node_modules js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
@@ -85,6 +89,13 @@ $(TESTENV)/.ready: pyproject.toml
 	"$$(tools/python.sh)" -m venv $(TESTENV)
 	$(TESTENV)/bin/$(PIP) install --upgrade 'pip>=25.1'
 	$(TESTENV)/bin/$(PIP) install --group test
+	touch $@
+
+# Other task queues must not be able to break the development environment.
+$(PEERS)/.ready: pyproject.toml
+	"$$(tools/python.sh)" -m venv $(PEERS)
+	$(PEERS)/bin/$(PIP) install --upgrade 'pip>=25.1'
+	$(PEERS)/bin/$(PIP) install --editable . --group peers
 	touch $@
 
 # By way of the source distribution, so that this one is known to be whole too.

@@ -3,6 +3,7 @@
 python -m bench.speed.run              everything, in less than nine minutes
 python -m bench.speed.run --quick      everything but shorter, in a minute or so
 python -m bench.speed.run --only polls,rest
+python -m bench.speed.run --only postgres   on PostgreSQL, with what `make bench-postgres` installs
 python -m bench.speed.run --profile    where the time of a lifecycle goes
 """
 
@@ -25,9 +26,12 @@ if str(ROOT) not in sys.path:  # started as a file
 from bench.speed import environment, report, slow_fsync, tables, targets  # noqa: E402
 from bench.speed.measures import at_rest, lifecycles, million, polls, profile  # noqa: E402
 from bench.speed.measures.plan import Plan  # noqa: E402
-from bench.speed.rounds import Comparison  # noqa: E402
+from bench.speed.rounds import Comparison, NotMeasured  # noqa: E402
 
 PARTS = ("lifecycles", "http", "slow", "polls", "million", "rest")
+POSTGRES = ("pg-lifecycles", "pg-added", "pg-large", "pg-waiting", "pg-bloat")
+"""What ``postgres`` stands for. It is asked for by name, since it needs a server and packages of its own."""
+Section = Callable[[str, str, str, Callable[[], Any], Callable[[Any], str]], None]
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -35,17 +39,20 @@ def main() -> None:
     asked = _arguments()
     asked.dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.dir, prefix="run-") as folder:
-        plan = Plan(Path(folder), asked.quick, tuple(asked.in_flight))
+        plan = Plan(Path(folder), asked.quick, tuple(asked.in_flight), asked.rows, asked.lifecycles)
         if asked.profile:
             profile.show(plan, asked.profile)
         else:
-            _measure(plan, asked.only.split(",") if asked.only else list(PARTS))
+            only = (asked.only or ",".join(PARTS)).replace("postgres", ",".join(POSTGRES))
+            _measure(plan, only.split(","))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, a smaller large ledger")
-    parser.add_argument("--only", metavar="PARTS", help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--only", metavar="PARTS", help=f"some of {','.join((*PARTS, 'postgres'))}")
+    parser.add_argument("--rows", type=int, metavar="N", help="settled rows in the large ledger")
+    parser.add_argument("--lifecycles", type=int, metavar="N", help="lifecycles before a table's size is looked at")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 64, 1_000], metavar="N")
     parser.add_argument("--dir", type=Path, default=RESULTS, help="where the databases lie: the disk that is measured")
     parser.add_argument(
@@ -96,9 +103,26 @@ def _measure(plan: Plan, parts: list[str]) -> None:
     section(
         "rest", "rest", title, lambda: (at_rest.memory(plan), at_rest.imports(plan)), lambda both: tables.resting(*both)
     )
+    more: list[targets.Target] = []
+    if set(parts) & set(POSTGRES):
+        more = _on_postgres(plan, section, facts, found)
     measured = targets.Measured(*(found.get(key, {}) for key in targets.Measured._fields))
-    lines.extend(["### Targets", "", targets.verdicts(measured), ""])
+    lines.extend(["### Targets", "", targets.verdicts(measured, more), ""])
     _publish(facts, f"{time.monotonic() - begun:.0f} s", lines, found)
+
+
+def _on_postgres(plan: Plan, section: Section, facts: dict[str, str], found: dict[str, Any]) -> list[targets.Target]:
+    """Measure that part; return what it is held to. It ends the run if a package or the server is missing."""
+    try:
+        from bench.speed import postgres_part
+
+        facts |= postgres_part.facts()
+    except ImportError as missing:  # of its metadata, too
+        sys.exit(f"{missing.name} is missing: make bench-postgres puts it into an environment of its own")
+    except NotMeasured as reason:
+        sys.exit(str(reason))
+    postgres_part.measure(plan, section)
+    return postgres_part.targets(found)
 
 
 def _comparisons(found: Any) -> list[Comparison]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bench.speed.measures import polls
@@ -46,10 +46,10 @@ class Target(NamedTuple):
         return "met" if self.found >= self.bound else "MISSED"
 
 
-def verdicts(measured: Measured) -> str:
-    """The table of all targets that this run can speak of."""
+def verdicts(measured: Measured, more: Sequence[Target] = ()) -> str:
+    """The table of all targets that this run can speak of; those of PostgreSQL are ``more``."""
     rows = []
-    for target in [*_lifecycles(measured), *_latency(measured), *_reads(measured)]:
+    for target in [*_lifecycles(measured), *_latency(measured), *_reads(measured), *more]:
         if target.found is None:
             continue
         sign = "≤" if target.at_most else "≥"

@@ -80,8 +80,7 @@ def test_an_overdue_row_fails_or_gets_another_attempt_and_always_says_why(task: 
     if verdict.status is Status.FAILED:
         expected = Reason.NEVER_STARTED
         if task.status is Status.RUNNING:
-            alone = task.settles_at <= task.as_of  # from the bound on the row and the clock alone tell
-            expected = Reason.TIMEOUT if alone or task.worker == "w" else Reason.WORKER_LOST
+            expected = Reason.TIMEOUT if task.worker == "w" else Reason.WORKER_LOST
         assert verdict.reason is expected
     else:
         assert verdict.status is Status.PENDING
@@ -95,13 +94,6 @@ def test_past_the_bound_the_verdict_does_not_depend_on_when_one_looks(task: Snap
     assert first[:-1] == second[:-1]  # all but the row that it was formed on
     assert first.status is Status.FAILED
     assert verdicts.applied(task, first) == verdicts.applied(task, second)
-
-
-@given(rows())
-def test_past_the_bound_the_reason_does_not_depend_on_what_became_of_the_worker(task: Snapshot) -> None:
-    past = task._replace(as_of=task.settles_at)
-    told = [verdicts.of_expiry(past, workers) for workers in ([], WORKERS, [worker(), worker(id="lost")])]
-    assert len({(verdict.status, verdict.reason) for verdict in told}) == 1
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in RETRYABLE])

@@ -8,11 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Plan:
-    """Seconds, rounds and sizes of one run; ``folder`` is where the databases lie."""
+    """Seconds, rounds and sizes of one run; ``folder`` is where files lie, the databases of SQLite among them."""
 
     folder: Path
     quick: bool
     in_flight: tuple[int, ...] = (1, 64, 1_000)
+    rows: int | None = None
+    lifecycles: int | None = None
 
     @property
     def rounds(self) -> int:
@@ -42,4 +44,9 @@ class Plan:
     @property
     def settled_rows(self) -> int:
         """Settled rows in the large ledger."""
-        return 200_000 if self.quick else 1_000_000
+        return self.rows or (200_000 if self.quick else 1_000_000)
+
+    @property
+    def worn_by(self) -> int:
+        """Lifecycles after which a table's size is looked at."""
+        return self.lifecycles or (10_000 if self.quick else 30_000)

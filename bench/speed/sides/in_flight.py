@@ -11,6 +11,7 @@ from typing import Any
 
 Submit = Callable[[int], Awaitable[Any]]
 Finish = Callable[[Any], Awaitable[Any]]
+WORKER_READY_WITHIN = 30.0
 
 
 def asked() -> dict[str, Any]:
@@ -84,3 +85,15 @@ async def measure(submit: Submit, finish: Finish, in_flight: int, warm: float, s
         task.result()
     figures = tally.figures()
     return {**figures, "cpu_us": processor / (figures["per_second"] * seconds) * 1e6}
+
+
+async def measure_with_worker(
+    submit: Submit, finish: Finish, in_flight: int, warm: float, seconds: float
+) -> dict[str, float]:
+    """The same, once a worker in another process has carried a first lifecycle to its end."""
+
+    async def first() -> None:
+        await finish(await submit(0))
+
+    await asyncio.wait_for(first(), WORKER_READY_WITHIN)
+    return await measure(submit, finish, in_flight, warm, seconds)

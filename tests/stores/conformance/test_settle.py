@@ -167,14 +167,6 @@ def test_from_the_bound_on_only_the_verdict_of_expiry_counts(
     assert stands(store, row).reason is Reason.TIMEOUT
 
 
-def test_from_the_bound_on_nobody_is_lost_any_more(world: World, store: Store, running: Make) -> None:
-    """What was formed before it, of a worker, would contradict who could only look."""
-    row = running()
-    world.advance((row.settles_at - row.as_of) / 1000)
-    assert write(store, "settle", failure(row, Reason.WORKER_LOST, expiry=True)) == [False]
-    assert store.pulse().refused == 0
-
-
 def test_past_the_bound_there_is_no_other_attempt(world: World, store: Store, running: Make) -> None:
     row = running()
     world.advance((row.settles_at - row.as_of) / 1000)

@@ -1,0 +1,1 @@
+"""What is measured on PostgreSQL, every side on a fresh database of the same server with the durability that it has."""

@@ -37,6 +37,8 @@ SET lock_timeout = '2s';
 -- A batch finds its rows by their primary key, however many there are and whatever the statistics say:
 -- a plan for many rows would walk the index of all that is open.
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+-- The plan of a claim that is kept for all limits would fetch and sort all that is due, for one task of a backlog.
+SET enable_sort = off;
 """
 
 

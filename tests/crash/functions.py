@@ -134,8 +134,8 @@ def keeps_it_in_a_process(seconds: int, context: Context) -> str:
 
 
 COROUTINES_AND_THREADS = (
-    quick, sleeps, held, held_then_large, held_in_a_crowd, holds_the_loop, blocks_the_loop, spins_the_loop, held_in_thread,
-    copies_a_folder, forks, kills_its_worker, keeps_the_interpreter_lock,
+    quick, sleeps, held, held_then_large, held_in_a_crowd, holds_the_loop, blocks_the_loop, spins_the_loop,
+    held_in_thread, copies_a_folder, forks, kills_its_worker, keeps_the_interpreter_lock,
 )  # fmt: skip
 PROCESSES = (held_in_process, has_a_family, keeps_it_in_a_process)
 

@@ -9,6 +9,7 @@ that ends a call in C which never gives the interpreter lock back; only the pref
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -92,6 +93,7 @@ class CeleryEngine:
     def work(self, *, concurrency: int | None, drain: float | None, arguments: Sequence[str]) -> None:
         own = [] if concurrency is None else [f"--concurrency={concurrency}"]
         defaults = ["--queues", self.queue, "--loglevel=WARNING", "--prefetch-multiplier=1", "--without-mingle"]
+        defaults.append(f"--hostname=settled-{os.getpid()}@%h")  # a second worker of one name on one machine ends
         self.app.worker_main(["worker", *defaults, *own, *arguments])
 
     def close(self) -> None:

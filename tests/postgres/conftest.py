@@ -24,9 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.crash)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers() -> Iterator[Server]:
-    """One server for the tests of a module, each of which leaves it running."""
+    """One server for the tests of a process, each of which leaves it running."""
     made = Server().make()
     yield made
     made.close()

@@ -60,7 +60,13 @@ def machines() -> Iterator[Machines]:
     made.close()
 
 
-@pytest.fixture(params=["connections broken", "packets lost", "a machine of a network"])
+@pytest.fixture(
+    params=[
+        "connections broken",
+        "packets lost",
+        pytest.param("a machine of a network", marks=pytest.mark.xdist_group("network")),
+    ]
+)
 def cable(request: pytest.FixtureRequest, world: ServerWorld) -> Cable:
     if "network" in request.param:
         machine = request.getfixturevalue("machines").network.machine()

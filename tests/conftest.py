@@ -1,4 +1,7 @@
-"""What holds for every test: where settled comes from is shown, and in CI nothing is skipped."""
+"""What holds for every test: where settled comes from is shown, and in CI nothing is skipped.
+
+At the end a table: which fault, which outcome, after how many seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import pytest
 
 import settled
 
+MEASURED = "settled after a fault"
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
@@ -40,3 +44,12 @@ def pytest_make_collect_report(
 def _not_here(skip: object) -> str:
     reason = skip[2] if isinstance(skip, tuple) else skip
     return f"{reason}\nNothing may be skipped in CI (CI=true): install what is missing there, or remove the test."
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    measured = sorted({value for report in reports for name, value in report.user_properties if name == MEASURED})
+    if measured:
+        terminalreporter.section("from fault to settled")
+        for fault, outcome, seconds in measured:
+            terminalreporter.line(f"{fault:<70} {outcome:<36} {seconds:6.2f} s")

@@ -1,4 +1,4 @@
-"""A world for each crash test, and a table at the end: which fault, which outcome, after how many seconds."""
+"""A world for each crash test."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import MEASURED
 from tests.crash.world import FileWorld
 
 HERE = Path(__file__).parent
-MEASURED = "settled after a fault"
 
 Worlds = Callable[..., FileWorld]
 
@@ -40,12 +40,3 @@ def worlds(tmp_path: Path, record_property: Callable[[str, Any], None]) -> Itera
 def world(worlds: Worlds) -> FileWorld:
     """A world with a lease of 30 s, as by default."""
     return worlds(drain=1.0)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
-    measured = sorted({value for report in reports for name, value in report.user_properties if name == MEASURED})
-    if measured:
-        terminalreporter.section("from fault to settled")
-        for fault, outcome, seconds in measured:
-            terminalreporter.line(f"{fault:<70} {outcome:<36} {seconds:6.2f} s")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.conftest import MEASURED
+from tests.conftest import MEASURED
 from tests.postgres.proxy import Proxy
 from tests.postgres.server import Server
 from tests.postgres.world import ServerWorld

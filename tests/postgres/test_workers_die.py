@@ -128,7 +128,7 @@ def test_a_crowd_of_workers_that_dies_at_once_takes_no_task_with_it(worlds: Worl
     crowd = world.start(
         [sys.executable, "-m", "tests.postgres.crowd", str(CROWD)], world.environment(concurrency=1), pass_fds=[]
     )
-    until(lambda: world.count("running") == CROWD, 100, "every one of them runs a task")
+    until(lambda: len(world.executions()) == CROWD, 100, "every one of them runs a task")
     assert len({execution.pid for execution in world.executions()}) == CROWD
 
     killed = time.monotonic()

@@ -14,6 +14,11 @@ from settled import json_text
 from settled.errors import NotSettled, TaskFailed
 from settled.states import TERMINAL, End, Reason, Status
 
+ADOPTED = "celery:"
+"""Begins the key of a task that another system runs: there is no attempt but those that it begins."""
+REDELIVERED = "celery-late:"
+"""The same, where that system brings again what a lost worker had."""
+
 
 class Snapshot(NamedTuple):
     """One task as the ledger saw it at the instant ``as_of``."""
@@ -63,6 +68,11 @@ class Snapshot(NamedTuple):
         return 0.0 if self.settled else max(0, self.settles_at - self.as_of) / 1000
 
     @property
+    def adopted(self) -> bool:
+        """Whether another system runs it, as it would without a ledger."""
+        return self.key is not None and self.key.startswith((ADOPTED, REDELIVERED))
+
+    @property
     def overdue(self) -> bool:
         """Whether its present status was past its deadline at ``as_of``."""
         return not self.settled and self.deadline_at <= self.as_of
@@ -82,6 +92,7 @@ class NewTask(NamedTuple):
     key: str | None = None
     owner: str | None = None
     retry_of: str | None = None
+    id: str | None = None  # set, with a key: another system has named it, and it may have a row
     worker: str | None = None  # set: born running, claimed by this worker in the same statement
 
 

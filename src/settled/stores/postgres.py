@@ -147,6 +147,7 @@ class PostgresStore:
     def _plan_insert(self, rows: Sequence[NewTask], now: int) -> Plan:
         """Give each task its id once, however often it is sent: a commit may arrive though its answer does not."""
         ids = sorted(new_ids(now, len(rows)))  # those of one instant are claimed in their order
+        ids = [row.id or id_ for row, id_ in zip(rows, ids, strict=True)]
         known = set()
         for number, row in enumerate(rows):
             before = self._unsure.get(id(row))

@@ -44,7 +44,8 @@ class Plan(NamedTuple):
 def insert(rows: Sequence[NewTask], ids: Sequence[str], known: set[str]) -> Plan:
     """Insert tasks under these ids; those ``known`` were sent before and may be there already."""
     statements = [("insert", postgres_rows.of_new(rows, ids, EXPIRY_MARGIN_MS))]
-    look = [(row, id_) for row, id_ in zip(rows, ids, strict=True) if row.key is not None or id_ in known]
+    pairs = list(zip(rows, ids, strict=True))
+    look = [(row, id_) for row, id_ in pairs if row.key is not None or row.id is not None or id_ in known]
     if look:
         statements.append(("inserted", postgres_rows.of_keys([row for row, _ in look], [id_ for _, id_ in look])))
 
@@ -52,12 +53,17 @@ def insert(rows: Sequence[NewTask], ids: Sequence[str], known: set[str]) -> Plan
         lost = answers[0][0][1]
         dead = frozenset(json.loads(lost)) if lost else frozenset()
         found = {row[0]: snapshot_of(row[1:-1], row[-1]) for row in answers[1]} if look else {}
-        made = []
-        for row, id_ in zip(rows, ids, strict=True):
-            if row.key is None and id_ not in known:
+        made: list[tuple[Snapshot, bool]] = []
+        there: set[str] = set()
+        for row, id_ in pairs:
+            if row.key is None and row.id is None and id_ not in known:
                 made.append((born(row._replace(worker=None) if row.worker in dead else row, id_, now), True))
             elif id_ in found:
-                made.append((found[id_], found[id_].id == id_))
+                new = found[id_].id == id_
+                if row.id is not None:  # it may have had a row; one of this millisecond is taken for its own
+                    new = new and found[id_].created_at == now and id_ not in there
+                    there.add(id_)
+                made.append((found[id_], new))
             else:
                 raise RowRefused("The idempotency key is taken, but its task cannot be read.")
         return made
@@ -172,8 +178,10 @@ def retain(rows: Sequence[int]) -> Plan:
 
 def prune(rows: Sequence[Prune], now: int) -> Plan:
     """Delete old settled tasks."""
+    after = new_id(now)
     statements = [
-        ("prune", {"before": new_id(now - row.age_ms), "age": row.age_ms, "limit": row.limit}) for row in rows
+        ("prune", {"before": new_id(now - row.age_ms), "after": after, "age": row.age_ms, "limit": row.limit})
+        for row in rows
     ]
     return Plan(statements, lambda now, answers: [answered[0][1] for answered in answers])
 

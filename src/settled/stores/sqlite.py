@@ -194,7 +194,8 @@ class SQLiteStore:
         return [(row, True) if row.key is None else self._insert_keyed(row) for row in made]
 
     def _born(self, rows: Sequence[NewTask], now: int) -> list[Snapshot]:
-        return [born(row, task_id, now) for row, task_id in zip(rows, new_ids(now, len(rows)), strict=True)]
+        ids = new_ids(now, len(rows))
+        return [born(row, row.id or task_id, now) for row, task_id in zip(rows, ids, strict=True)]
 
     def _is_enlisted(self, worker: str) -> bool:
         return bool(self._cursor().execute(SQL["enlisted"], (worker,)).fetchone()[0])
@@ -283,7 +284,7 @@ class SQLiteStore:
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         cursor = self._cursor()
         return [
-            cursor.execute(SQL["prune"], (new_id(now - row.age_ms), now - row.age_ms, row.limit)).rowcount
+            cursor.execute(SQL["prune"], (new_id(now - row.age_ms), new_id(now), now - row.age_ms, row.limit)).rowcount
             for row in rows
         ]
 
@@ -441,7 +442,7 @@ class SQLiteStore:
     def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
         if self._one("insert_keyed", of_new(snapshot)):
             return snapshot, True
-        values = (snapshot.name, snapshot.key, snapshot.owner)
+        values = (snapshot.id, snapshot.name, snapshot.key, snapshot.owner)
         found = self._cursor().execute(SQL["read_key"], values).fetchone()
         if found is None:
             raise RowRefused("The idempotency key is taken, but its task cannot be read.")

@@ -127,3 +127,12 @@ def test_a_completed_task_can_be_read_by_its_key_holder(store: Store) -> None:
     write(store, "settle", success(row))
     again, created = write(store, "insert", new_task(key="k"))[0]
     assert (created, again.result) == (False, "done")
+
+
+def test_an_id_of_its_own_is_kept_and_inserted_once(world: World, store: Store) -> None:
+    new = new_task(id="order 17", key="celery:order 17")
+    (first, created), (again, created_again) = write(store, "insert", new, new_task("other", id="order 17", key="k"))
+    assert (first.id, created, again.id, again.name, created_again) == ("order 17", True, "order 17", "work", False)
+    world.advance(0.001)
+    later, created = write(world.open(), "insert", new)[0]
+    assert (later[:-1], created) == (first[:-1], False)

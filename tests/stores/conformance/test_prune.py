@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from settled.records import Snapshot
 from settled.stores.base import Prune, Store
-from tests.stores.making import failure, success
+from tests.stores.making import failure, new_task, success
 from tests.stores.worlds import World, write
 
 Make = Callable[..., Snapshot]
@@ -64,3 +64,13 @@ def test_a_younger_one_stays_when_an_older_one_goes(world: World, store: Store, 
 def test_nothing_can_be_pruned_of_the_present(store: Store, running: Make) -> None:
     write(store, "settle", success(running()))
     assert write(store, "prune", Prune(0, 10)) == [0]
+
+
+def test_an_id_that_somebody_else_gave_goes_by_the_time_since_it_ended(world: World, store: Store) -> None:
+    new = [new_task(id=id_, key=f"celery:{id_}") for id_ in ("zebra", "001f", "fffb1c00-0000-4000-8000-000000000000")]
+    made = [row for row, _ in write(store, "insert", *new)]
+    write(store, "settle", *(failure(row) for row in made[:2]))
+    assert write(store, "prune", ALL) == [0]
+    world.advance(AGE + 0.001)
+    assert write(store, "prune", ALL) == [2]
+    assert [row.id for row in store.read([row.id for row in made])] == [made[2].id]

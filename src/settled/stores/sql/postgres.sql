@@ -246,11 +246,11 @@ WITH done AS (UPDATE {schema}.task_ledger SET retention_ms = %(age)s::bigint) SE
 
 -- name: prune
 -- By id, which carries the creation time; a task that settled late is kept for its full retention.
--- One that was settled by hand does not say when.
+-- One that was settled by hand does not say when. An id that is later than now was given by somebody else.
 WITH gone AS (
     DELETE FROM {schema}.task_results WHERE id IN (
         SELECT id FROM {schema}.task_results
-        WHERE id < %(before)s::text AND status IN ('completed', 'failed')
+        WHERE (id < %(before)s::text OR id > %(after)s::text) AND status IN ('completed', 'failed')
           AND coalesce(finished_at, settles_at) < {schema}.began_ms() - %(age)s::bigint
         ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED)
     RETURNING 1)

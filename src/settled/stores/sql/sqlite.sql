@@ -37,14 +37,15 @@ SELECT v.* FROM (
 CROSS JOIN (VALUES {rows}) v WHERE v.column1 IS NOT NULL;
 
 -- name: insert_keyed
--- The same for a task with an idempotency key, which may be taken.
+-- The same for a task with an idempotency key, which may be taken, or with an id of its own.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
                           backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (name, key, coalesce(owner, '')) WHERE key IS NOT NULL DO NOTHING;
+ON CONFLICT DO NOTHING;
 
 -- name: read_key
-SELECT {task} FROM task_results WHERE name = ? AND key = ? AND coalesce(owner, '') = coalesce(?, '');
+SELECT {task} FROM task_results WHERE id = ? UNION ALL
+SELECT {task} FROM task_results WHERE name = ? AND key = ? AND coalesce(owner, '') = coalesce(?, '') LIMIT 1;
 
 -- name: read_task
 SELECT {task} FROM task_results WHERE id = ?;
@@ -175,10 +176,10 @@ WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_led
 
 -- name: prune
 -- By id, which carries the creation time; a task that settled late is kept for its full retention.
--- One that was settled by hand does not say when.
+-- One that was settled by hand does not say when. An id that is later than now was given by somebody else.
 DELETE FROM task_results WHERE rowid IN (
     SELECT rowid FROM task_results
-    WHERE id < ? AND status IN ('completed', 'failed') AND coalesce(finished_at, settles_at) < ? LIMIT ?);
+    WHERE (id < ? OR id > ?) AND status IN ('completed', 'failed') AND coalesce(finished_at, settles_at) < ? LIMIT ?);
 
 -- name: enlist
 INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms) VALUES (?, ?, ?, ?, ?, ?, ?);

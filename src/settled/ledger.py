@@ -57,6 +57,8 @@ class Ledger:
         """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
         self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
+        self.cancelled: Callable[[Snapshot], None] = lambda row: None
+        """Told of an open task, as it was, that a person has cancelled through this process."""
         self._journal = Journal(store.journal)
         self._writer = Writer(store, self._journal, self._committed, self._failed)
         self._reader = Reader(store)
@@ -146,9 +148,9 @@ class Ledger:
         won: bool = self._writer.write_all("settle", [verdict], patience)[0]
         return won
 
-    def record_progress(self, progress: Progress) -> None:
+    def record_progress(self, progress: Progress, future: Future[bool] | None = None) -> None:
         """Queue how far an attempt has come; lost if the ledger is away, for it decides nothing."""
-        self._writer.put("progress", progress, None, 0.0)
+        self._writer.put("progress", progress, future, 0.0)
 
     def cancel(self, task_id: str, message: str = "Cancelled on request.") -> Snapshot:
         """Settle an open task as failed / cancelled; raise ``NotAllowed`` if it has settled already."""
@@ -157,6 +159,7 @@ class Ledger:
             if row.settled:
                 raise NotAllowed(f"The task has already settled as {row.status}; what has settled never changes.")
             if self.settle_now(verdicts.of_attempt(row, Reason.CANCELLED, message)):
+                self.cancelled(row)
                 break
         return self.get(task_id)
 
@@ -170,6 +173,8 @@ class Ledger:
             raise NotAllowed(
                 f"The task is still {row.status}; only a settled one can be tried again. Cancel it first, or wait."
             )
+        if row.adopted:
+            raise NotAllowed("Celery runs this task, and nothing here can send it there. Call it again in your app.")
         reserve = reserve_ms(0, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
         return NewTask(
             row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms,

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from types import FrameType
@@ -43,6 +43,8 @@ class Service:
         self.remote = remote
         self.drain_seconds = drain
         self.closing = False
+        self.adopted: Collection[str] = ()
+        """Names that this process runs otherwise than through an engine of ours."""
         self.engine: EmbeddedEngine | None = None
         self._functions = functions
         self._places = places
@@ -84,7 +86,7 @@ class Service:
             if self._enlisted:
                 return
             try:
-                self.ledger.enlist(sorted(self._functions) if run_tasks else [])
+                self.ledger.enlist(sorted({*self._functions, *self.adopted}) if run_tasks else [])
             except LedgerUnavailable as error:  # it can be read: answer already, and let the heartbeat try again
                 log.warning("No task runs here until the ledger can be written: %s", error)
             self._begin(heartbeat(self.ledger))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
@@ -59,8 +59,8 @@ class Tasks:
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
         self._registered: dict[str, Registered] = {}
         self._places = places
-        self._lease = lease
-        self._max_result_bytes = max_result_bytes
+        self.lease = lease
+        self.max_result_bytes = max_result_bytes
         self._service = Service(
             url, Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain, engine
         )
@@ -92,10 +92,10 @@ class Tasks:
         def register(function: Callable[..., Any]) -> TaskFunction[..., Any]:
             described, chosen = describe(
                 function, name=name, isolation=isolation, memory_limit=memory_limit, kill_grace=kill_grace,
-                max_result_bytes=self._max_result_bytes,
+                max_result_bytes=self.max_result_bytes,
             )  # fmt: skip
             # The next attempt must not start before the one that was given up on has been killed.
-            policy = Policy(timeout, start_timeout, attempts, backoff, self._lease)
+            policy = Policy(timeout, start_timeout, attempts, backoff, self.lease)
             if chosen == "process":
                 policy = replace(policy, backoff=max(backoff, kill_grace + 0.5))
             if described.name in self.functions:
@@ -216,14 +216,14 @@ class Tasks:
                 checked_text(what, text)
         if name in self.functions:
             raise BadInput(f"{name!r} is a registered task function; submit it, or choose another name.")
-        policy = Policy(timeout, start_timeout, lease=self._lease)
-        arguments = arguments_of(name, (), {}, self._max_result_bytes)
+        policy = Policy(timeout, start_timeout, lease=self.lease)
+        arguments = arguments_of(name, (), {}, self.max_result_bytes)
         new = NewTask(
             name,
             arguments,
             ms(start_timeout),
             ms(timeout),
-            ms(self._lease),
+            ms(self.lease),
             ms(policy.backoff),
             1,
             policy.reserve_ms(0),
@@ -239,7 +239,7 @@ class Tasks:
     def settling(self, task: Task | str) -> guard.Settling:
         """``with`` or ``async with``: run the block as the task's attempt, so that the task settles with it."""
         self._service.enlist()
-        return guard.Settling(self.ledger, _id(task), self._max_result_bytes)
+        return guard.Settling(self.ledger, _id(task), self.max_result_bytes)
 
     def run(self, task: Task | str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Ending:
         """Call a function as the task's attempt; its exception is settled, not raised."""
@@ -294,6 +294,15 @@ class Tasks:
     def stop(self) -> None:
         """Drain and close; a script does this by itself when it ends."""
         self._service.stop()
+
+    def enlist(self, names: Collection[str]) -> None:
+        """Make this process a worker that runs tasks of these names in its own way, as adopted ones are."""
+        self._service.adopted = names
+        self._service.enlist()
+
+    def on_cancel(self, told: Callable[[Snapshot], None]) -> None:
+        """Have ``told`` called with each open task, as it was, that is cancelled through this process."""
+        self._service.ledger.cancelled = told
 
     def carry(self, task_id: str) -> None:
         """Run, in the calling thread's time, a task that an engine of your own has brought to this process.

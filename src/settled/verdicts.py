@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from settled.policy import pause_ms, reserve_ms
-from settled.records import Snapshot, Verdict, WorkerRow
+from settled.records import REDELIVERED, Snapshot, Verdict, WorkerRow
 from settled.states import RETRYABLE, Reason, Status
 
 
@@ -17,7 +17,7 @@ def of_attempt(
     due_at = row.as_of + pause_ms(max(row.attempt, 1), row.backoff_ms)
     start_by = row.settles_at - reserve_ms(row.attempt, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
     again = (
-        retry and reason in RETRYABLE and row.status is Status.RUNNING and row.attempt < row.max_attempts
+        retry and _may_be_mended(row, reason) and row.status is Status.RUNNING and row.attempt < row.max_attempts
         and row.as_of < row.settles_at and due_at < start_by
     )  # fmt: skip
     if again:
@@ -54,6 +54,12 @@ def of_expiry(row: Snapshot, workers: Sequence[WorkerRow]) -> Verdict:
     if worker is None or worker.lost_at is not None:
         return of_attempt(row, Reason.WORKER_LOST, _worker_lost(row, worker), expiry=True)
     return of_attempt(row, Reason.TIMEOUT, _no_outcome(row), expiry=True)
+
+
+def _may_be_mended(row: Snapshot, reason: Reason) -> bool:
+    if not row.adopted:
+        return reason in RETRYABLE
+    return reason is Reason.WORKER_LOST and str(row.key).startswith(REDELIVERED)
 
 
 def applied(row: Snapshot, verdict: Verdict) -> Snapshot:

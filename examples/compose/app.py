@@ -8,9 +8,9 @@ import os
 from celery import Celery
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
-from settled.engines.celery import CeleryEngine
 
 from settled import Context, Tasks
+from settled.engines.celery import CeleryEngine
 from settled.web.fastapi import accepted, tasks_router
 
 celery = Celery("app", broker=os.environ["BROKER"])

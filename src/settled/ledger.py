@@ -3,6 +3,8 @@
 It stands at the neck of the hourglass: faces and engines above speak to it, stores below serve it.
 Whoever looks at a task through ``get`` settles it first if it is overdue, so the promise needs no
 other process than the one that answers.
+
+Longer than other rooms, for whatever changes or reads a status is to be found in one.
 """
 
 from __future__ import annotations

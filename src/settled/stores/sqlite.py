@@ -2,6 +2,8 @@
 
 The clock of this ledger is the machine's steady clock plus an offset that the ledger itself holds,
 so that every process agrees and a step of the system clock moves no deadline.
+
+Longer than other rooms: most of it are verbs of a few lines, each of which the protocol describes.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from procrastinate import App, SyncPsycopgConnector
 
 from settled.engines.celery import CeleryEngine
 from tests import brokers, servers
+from tests.crash.processes import until
 from tests.engines.engine import TARGET, Settings, engine_of
 
 WORKER = [sys.executable, "-m", "settled.cli", "worker"]
@@ -140,7 +141,8 @@ class DaskKind(Kind):
         self.cluster.scale(2)
 
     def end(self) -> None:
-        self.cluster.scale(0)
+        self.cluster.scale(0)  # which does not wait: one that was just starting may still take a task
+        until(lambda: not self.cluster.workers and not self.cluster.scheduler.workers, 60, "no worker is left")
 
     def close(self) -> None:
         self.cluster.close()

@@ -8,6 +8,8 @@ LEDGER  ?=
 JOBS    ?= 4
 TESTS   ?=
 BENCH   ?=
+SEED    ?= 0
+SCHEDULES ?= 100000
 
 VENV    := .venv
 BUILD   := build
@@ -19,7 +21,7 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-py test-js build-js lint format bench bench-postgres clean $(VENV)
+.PHONY: help demo test test-py test-js build-js lint format bench bench-postgres simulate model clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
@@ -69,6 +71,13 @@ bench: $(VENV)/.ready ## measure against the hand-written pattern (BENCH= what t
 
 bench-postgres: $(PEERS)/.ready ## the same on PostgreSQL, against other task queues and pgbench (BENCH= what to pass on)
 	$(PEERS)/bin/python -m bench.speed.run --only postgres $(BENCH)
+
+simulate: $(VENV)/.ready ## the contract under simulated trouble (SEED=, SCHEDULES=, JOBS= processes); a seed is a run
+	$(BIN)/python -W ignore -m tests.simulation --seed $(SEED) --schedules $(SCHEDULES) --jobs $(JOBS)
+
+model: $(VENV)/.ready ## check the protocol's model with Spin, and that it finds the bugs planted in it
+	command -v spin >/dev/null && command -v cc >/dev/null || tools/apt.sh spin gcc libc6-dev
+	$(BIN)/python -m model.check
 
 clean: ## remove what was built and installed here
 	rm -rf $(VENV) $(BUILD) js/node_modules js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -39,8 +39,10 @@ def _unguarded_finish() -> Plants:
     def fence(self: Database, row: Snapshot | None, verdict: Verdict, now: int) -> bool:
         return row is not None
 
+    checked = Database._check
+
     def check(self: Database, before: Snapshot | None, after: Snapshot) -> None:
-        pass
+        checked(self, None, after)  # a table without a trigger
 
     return [(Database, "fence", fence), (Database, "_check", check)]
 

@@ -6,7 +6,7 @@ python -m tests.simulation.each_step
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tests.simulation import stand_ins
@@ -26,8 +26,8 @@ PLAINS = (
 """A web app that runs its tasks itself; one with a worker on another machine; one with a broker between."""
 
 
-def plans() -> Iterator[Plan]:
-    for plain in PLAINS:
+def plans(plains: Sequence[Plan]) -> Iterator[Plan]:
+    for plain in plains:
         for who in range(plain.webs + plain.workers):
             for step in range(1, STEPS + 1):
                 for kind, seconds in (("crash", 1.0), ("crash_for_good", 0.0), ("freeze", LEASE + 3), ("cut", 3.0)):
@@ -39,8 +39,9 @@ def plans() -> Iterator[Plan]:
 
 def main() -> int:
     count = 0
+    chosen = [PLAINS[int(number)] for number in sys.argv[1:]] or PLAINS
     with stand_ins.inside(*BINDINGS):
-        for plan in plans():
+        for plan in plans(chosen):
             count += 1
             result = run(plan)
             if result.broken:

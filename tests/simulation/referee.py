@@ -163,6 +163,7 @@ class Referee:
             return
         living = list(self.stage.living())
         anybody = max((process.trouble_until for process in living), default=0.0)
+        anybody = max(anybody, self.stage.broker.away_until)
         for process in living:
             engine = process.service.engine
             free = engine is not None and engine._accepting and engine._free[row.name] > 1

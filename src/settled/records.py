@@ -153,8 +153,13 @@ class LatestPolicy(NamedTuple):
 class Former(NamedTuple):
     """A value that a key had before, as JSON text, and when it was got."""
 
-    value: str | None
+    text: str | None
     got_at: int
+
+    @property
+    def value(self) -> Any:
+        """The decoded value."""
+        return None if self.text is None else json_text.loads(self.text)
 
 
 class WorkerRow(NamedTuple):

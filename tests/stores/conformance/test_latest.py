@@ -266,9 +266,9 @@ def test_former_values_are_kept_as_many_as_asked_for(world: World, store: Store)
         instants.append(store.now())
         world.advance(1)
     former = store.former("work", "k", 9)
-    assert [row.value for row in former] == ["4", "3", "2"]
+    assert [row.text for row in former] == ["4", "3", "2"]
     assert [row.got_at for row in former] == instants[3:0:-1]
-    assert [row.value for row in store.former("work", "k", 1)] == ["4"]
+    assert [row.text for row in store.former("work", "k", 1)] == ["4"]
 
 
 def test_no_history_is_kept_that_nobody_asked_for(store: Store) -> None:

@@ -28,6 +28,8 @@ _NETWORK = {
 _SESSION = """
 SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';
 SET jit = off;  -- it would compile for longer than any statement here runs
+-- Each statement goes by one index whatever its values are; to plan it anew costs more than to run it.
+SET plan_cache_mode = force_generic_plan;
 -- A worker's session that the network has cut off must outlive its lease: a lock that is gone means a death.
 SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4;
 SET tcp_user_timeout = 120000;

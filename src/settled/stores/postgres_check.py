@@ -9,6 +9,7 @@ from typing import Any
 from settled.records import Finding
 from settled.stores import queries
 from settled.stores.postgres_line import Connection
+from settled.stores.postgres_migrate import valid_indexes
 from settled.stores.postgres_open import Place
 
 MANY_DEAD = 100_000
@@ -45,13 +46,7 @@ def _protections(connection: Connection, place: Place) -> list[Finding]:
 
 
 def _indexes(connection: Connection, place: Place, text: str) -> Iterator[Finding]:
-    there: dict[str, Any] = dict(
-        connection.execute(
-            "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s",
-            (place.schema,),
-        ).fetchall()
-    )
+    there = valid_indexes(connection, place)
     for unique, name in _INDEX.findall(text):
         if not there.get(name):
             what = "is not valid" if name in there else "is missing"

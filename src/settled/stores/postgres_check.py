@@ -52,7 +52,7 @@ def _indexes(connection: Connection, place: Place, text: str) -> Iterator[Findin
             (place.schema,),
         ).fetchall()
     )
-    for unique, name in _INDEX.findall(text):
+    for unique, name in dict.fromkeys(_INDEX.findall(text)):  # a later migration may make one anew
         if not there.get(name):
             what = "is not valid" if name in there else "is missing"
             loss = _LOSS if unique else "so it may be slow"

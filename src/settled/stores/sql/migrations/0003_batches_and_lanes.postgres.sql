@@ -15,11 +15,11 @@ CREATE TABLE {schema}.task_lanes (
 ) WITH (fillfactor = 50);
 
 -- What a claim and the publisher look through is without the lanes: a full one must not stand in their way.
-DROP INDEX {schema}.task_results_due;
-CREATE INDEX task_results_due ON {schema}.task_results (due_at, id) WHERE status = 'pending' AND lane IS NULL;
-DROP INDEX {schema}.task_results_publish;
-CREATE INDEX task_results_publish ON {schema}.task_results (coalesce(publish_at, due_at + 5000))
+CREATE INDEX task_results_free_due ON {schema}.task_results (due_at, id) WHERE status = 'pending' AND lane IS NULL;
+CREATE INDEX task_results_free_publish ON {schema}.task_results (coalesce(publish_at, due_at + 5000))
     WHERE status = 'pending' AND lane IS NULL;
+DROP INDEX {schema}.task_results_due;
+DROP INDEX {schema}.task_results_publish;
 
 -- The next tasks of a lane, those that run in it, and those that an engine was told of.
 CREATE INDEX task_results_lane_due ON {schema}.task_results (lane, due_at, id)

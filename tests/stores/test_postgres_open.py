@@ -56,7 +56,7 @@ def test_a_schema_of_its_own_gets_every_table_index_and_trigger(postgres: Postgr
     store.close()
     assert {
         "table task_results", "table task_workers", "table task_locks", "table task_ledger",
-        "index task_results_open", "index task_results_due", "index task_results_key",
+        "index task_results_open", "index task_results_free_due", "index task_results_key",
         "trigger task_results_settled", "trigger task_results_bound", "trigger task_results_born",
         "trigger task_results_kept", "trigger task_results_emptied",
     } <= kinds(postgres, nowhere)  # fmt: skip
@@ -202,13 +202,16 @@ def test_an_old_ledger_is_brought_up_to_date_and_keeps_its_tasks(postgres: Postg
     store.open()
     assert [row.id for row in store.read(["one"])] == ["one"]
     assert {finding.level for finding in store.diagnose(deep=True) if finding.subject not in CLOCKED} == {"ok"}
+    assert {"index task_results_due", "index task_results_free_due"} & kinds(postgres, oldest) == {
+        "index task_results_free_due"  # which has replaced the other
+    }
     store.close()
 
 
 def test_an_index_of_a_newer_version_is_built_while_others_write(postgres: PostgresWorld, oldest: str) -> None:
     store = store_of(postgres.nowhere)
     store.open()
-    index = "task_results_publish"
+    index = "task_results_free_publish"
     postgres.sql(f"DROP INDEX {oldest}.{index}")  # as a migration leaves it that has changed the table just now
     insert = f"INSERT INTO {oldest}.task_results (id) VALUES (%s)"
     with psycopg.connect(postgres.url.partition("?")[0]) as slow:
@@ -231,7 +234,7 @@ def test_an_index_of_a_newer_version_is_built_while_others_write(postgres: Postg
 def test_an_index_that_was_left_half_built_is_built_by_the_next_who_opens(postgres: PostgresWorld, oldest: str) -> None:
     store = store_of(postgres.nowhere)
     store.open()
-    half_built = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}.task_results_publish'::regclass"
+    half_built = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}.task_results_free_publish'::regclass"
     postgres.sql(half_built.format(oldest))
     store.open()
     assert {finding.level for finding in store.diagnose(deep=False) if finding.subject not in CLOCKED} == {"ok"}
@@ -241,9 +244,9 @@ def test_an_index_that_was_left_half_built_is_built_by_the_next_who_opens(postgr
 def test_a_role_that_may_not_build_an_index_works_without(
     app: str, postgres: PostgresWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    postgres.sql(f"DROP INDEX {postgres.ground.schema}.task_results_publish")
+    postgres.sql(f"DROP INDEX {postgres.ground.schema}.task_results_free_publish")
     store = PostgresStore(app, postgres.ground.clock)
     store.open()
     write(store, "insert", new_task())
-    assert "task_results_publish" in caplog.text
+    assert "task_results_free_publish" in caplog.text
     store.close()

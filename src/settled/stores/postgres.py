@@ -177,7 +177,8 @@ class PostgresStore:
         values = {
             "id": task_id, "name": new.name, "arguments": new.arguments, "key": new.key, "owner": new.owner,
             "attempts": new.max_attempts, "timeout": new.timeout_ms, "lease": new.lease_ms, "backoff": new.backoff_ms,
-            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms,
+            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms, "lane": new.lane,
+            "places": new.lane_places, "gap": new.lane_gap_us,
         }  # fmt: skip
         made = yield self._sql["insert_within"], values
         if made:

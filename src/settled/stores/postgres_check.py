@@ -14,6 +14,7 @@ from settled.stores.postgres_open import Place
 
 MANY_DEAD = 100_000
 _INDEX = re.compile(r"CREATE (UNIQUE )?INDEX (\w+)")
+_DROPPED = re.compile(r"DROP INDEX \{schema\}\.(\w+);")
 _TRIGGER = re.compile(r"CREATE (?:CONSTRAINT )?TRIGGER (\w+)")
 _FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION \{schema\}\.(\w+)\(.*?\$\$(.*?)\$\$", re.DOTALL)
 _HELP = "Restore it from the migration in settled/stores/sql/migrations, and find out who changed it."
@@ -47,8 +48,9 @@ def _protections(connection: Connection, place: Place) -> list[Finding]:
 
 def _indexes(connection: Connection, place: Place, text: str) -> Iterator[Finding]:
     there = valid_indexes(connection, place)
+    dropped = _DROPPED.findall(text)
     for unique, name in _INDEX.findall(text):
-        if not there.get(name):
+        if name not in dropped and not there.get(name):
             what = "is not valid" if name in there else "is missing"
             loss = _LOSS if unique else "so it may be slow"
             yield Finding("broken" if unique else "warning", "protections", f"The index {name} {what}, {loss}. {_HELP}")

@@ -17,6 +17,8 @@ from settled.stores.postgres_open import Place, connect
 log = logging.getLogger("settled")
 _INDEX = re.compile(r"^CREATE INDEX (\w+) ON [^;]+;", re.MULTILINE)
 """One that only makes looking faster; a unique one is a promise, and comes with its table."""
+_DROPPED = re.compile(r"^DROP INDEX \{schema\}\.(\w+);", re.MULTILINE)
+"""One that another has replaced: it serves until that one is built."""
 
 
 def is_ledger(connection: Connection, place: Place) -> bool:
@@ -45,7 +47,7 @@ def migrate(connection: Connection, place: Place, sql: dict[str, str]) -> None:
                 continue  # another process was first
             if number == 1 and not _has_schema(connection, place):
                 connection.execute(f"CREATE SCHEMA {place.quoted}")
-            inside = _INDEX.sub("", statements) if found else statements
+            inside = _DROPPED.sub("", _INDEX.sub("", statements)) if found else statements
             connection.execute(inside.replace("{schema}", place.quoted))
             connection.execute(sql["set_version"], {"version": number})
     _build_indexes(connection, place, "".join(statements for _, statements in steps))
@@ -54,8 +56,14 @@ def migrate(connection: Connection, place: Place, sql: dict[str, str]) -> None:
 def _build_indexes(connection: Connection, place: Place, statements: str) -> None:
     """Build what is missing, or was not finished, unless another process is at it or the role may not."""
     there = valid_indexes(connection, place)
-    missing = {found[1]: found[0] for found in _INDEX.finditer(statements) if not there.get(found[1])}
-    if not missing:
+    dropped = _DROPPED.findall(statements)
+    missing = {
+        found[1]: found[0]
+        for found in _INDEX.finditer(statements)
+        if not there.get(found[1]) and found[1] not in dropped
+    }
+    replaced = [name for name in dropped if name in there]
+    if not missing and not replaced:
         return
     try:
         with connection.transaction(), closing(connect(place)) as builder:
@@ -71,11 +79,13 @@ def _build_indexes(connection: Connection, place: Place, statements: str) -> Non
                     builder.execute(
                         statement.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY").replace("{schema}", place.quoted)
                     )
+                for name in replaced:
+                    builder.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {place.quoted}.{name}")
     except psycopg.Error as error:
         log.warning(
-            "Indexes of %s are missing (%s) and cannot be built now: %s. It works without, but slowly; the next "
-            "process that opens the ledger tries again, or `settled migrate` with the role that owns it.",
-            place.shown, ", ".join(missing), str(error).strip(),
+            "Indexes of %s are missing or replaced (%s) and cannot be built or dropped now: %s. It works, but slowly; the "
+            "next process that opens the ledger tries again, or `settled migrate` with the role that owns it.",
+            place.shown, ", ".join([*missing, *replaced]), str(error).strip(),
         )  # fmt: skip
 
 

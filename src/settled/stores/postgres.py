@@ -19,7 +19,7 @@ from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
-from settled.stores import postgres_check, postgres_open, postgres_verbs, queries
+from settled.stores import postgres_check, postgres_migrate, postgres_open, postgres_verbs, queries
 from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
@@ -69,7 +69,7 @@ class PostgresStore:
         with translate(self.place.shown):
             connection = postgres_open.connect(self.place)
             try:
-                return postgres_open.is_ledger(connection, self.place)
+                return postgres_migrate.is_ledger(connection, self.place)
             finally:
                 connection.close()
 
@@ -77,7 +77,7 @@ class PostgresStore:
         for line in self._lines:
             line.open()
         with translate(self.place.shown), self._writer.use() as connection:
-            postgres_open.migrate(connection, self.place, self._sql)
+            postgres_migrate.migrate(connection, self.place, self._sql)
         sent = self.clock.steady_ms()
         now, self._id = self._query("now")[0]
         self._note(now, sent)
@@ -177,7 +177,8 @@ class PostgresStore:
         values = {
             "id": task_id, "name": new.name, "arguments": new.arguments, "key": new.key, "owner": new.owner,
             "attempts": new.max_attempts, "timeout": new.timeout_ms, "lease": new.lease_ms, "backoff": new.backoff_ms,
-            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms,
+            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms, "lane": new.lane,
+            "places": new.lane_places, "gap": new.lane_gap_us,
         }  # fmt: skip
         made = yield self._sql["insert_within"], values
         if made:

@@ -10,6 +10,8 @@ from itertools import groupby
 from settled import (
     Context,
     Ending,
+    Latest,
+    LatestFunction,
     Ledger,
     Snapshot,
     Task,
@@ -32,7 +34,7 @@ from settled.runner import process
 from settled.stores import base, sqlite_open
 from settled.web import problems, wire
 
-CLASSES = (Tasks, TaskFunction, Task, Ending, Snapshot, Context, Ledger)
+CLASSES = (Tasks, TaskFunction, LatestFunction, Latest, Task, Ending, Snapshot, Context, Ledger)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -21,7 +21,7 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-py test-js build-js lint format bench bench-postgres zombies zombies-all clean $(VENV)
+.PHONY: help demo test test-py test-js build-js lint format bench bench-check bench-postgres zombies zombies-all clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
@@ -71,6 +71,9 @@ bench: $(VENV)/.ready ## measure against the hand-written pattern (BENCH= what t
 
 bench-postgres: $(PEERS)/.ready ## the same on PostgreSQL, against other task queues and pgbench (BENCH= what to pass on)
 	$(PEERS)/bin/python -m bench.speed.run --only postgres $(BENCH)
+
+bench-check: $(VENV)/.ready ## fail if settled has become much slower beside the same by hand (half a minute)
+	$(BIN)/python -m bench.speed.check
 
 zombies: $(HARMED)/.ready $(HARMED)-arq/.ready ## what a waiting page is told, faults × some systems, 15 minutes (ZOMBIES= options)
 	$(HARMED)/bin/python -m bench.zombies.run $(ZOMBIES)

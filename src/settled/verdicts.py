@@ -76,7 +76,7 @@ def final(verdict: Verdict, now: int) -> Snapshot | None:
         return None
     return Snapshot(  # by position, for this is done at each task's end: ``_replace`` takes four times as long
         row.id, row.name, verdict.status, verdict.result_data, verdict.error_message, verdict.reason,
-        verdict.error_type, verdict.traceback, *row[8:20], now, *row[21:27], now,
+        verdict.error_type, verdict.traceback, *row[8:20], now, *row[21:31], now,
     )  # fmt: skip
 
 

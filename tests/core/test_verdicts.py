@@ -19,7 +19,7 @@ def row(**changes: object) -> Snapshot:
     made = Snapshot(
         "id", "work", Status.RUNNING, None, None, None, None, None, '{"args":[],"kwargs":{}}', None, None, None, None,
         2, 3, 10_000, 5_000, 1_000, NOW - 20_000, NOW - 5_000, None, NOW - 6_000, NOW + 5_250, NOW + 40_000, "w",
-        None, None, NOW,
+        None, None, None, None, None, None, NOW,
     )  # fmt: skip
     return made._replace(**changes)
 

@@ -42,7 +42,7 @@ from settled.stores.base import (
 from settled.stores.liveness import LockFolder
 from settled.stores.rows import born, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
-from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_new, settlement
+from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, settlement
 
 STALLED_MS = 20
 """A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
@@ -442,7 +442,7 @@ class SQLiteStore:
         return self._writer.cursor()
 
     def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
-        if self._one("insert_keyed", of_new(snapshot)):
+        if self._one("insert_keyed", of_new(snapshot) + of_group(snapshot)):
             return snapshot, True
         values = (snapshot.id, snapshot.name, snapshot.key, snapshot.owner)
         found = self._cursor().execute(SQL["read_key"], values).fetchone()

@@ -152,7 +152,8 @@ def row() -> str:
 def members(kind: type) -> str:
     """What a class offers, each with the first sentence of its docstring."""
     rows = []
-    for name, member in vars(kind).items():
+    theirs = [vars(base) for base in kind.__mro__[1:] if base.__module__.startswith("settled.")]
+    for name, member in {**vars(kind), **{k: v for some in theirs for k, v in some.items() if k not in vars(kind)}}.items():
         whole = member if callable(member) else getattr(member, "fget", None)
         doc = inspect.getdoc(whole) if whole is not None else None
         if name.startswith("_") or doc is None or name in _INNER.get(kind, ()):
@@ -164,7 +165,7 @@ def members(kind: type) -> str:
 
 
 _INNER: Mapping[type, set[str]] = {  # for the rooms of the house, not for its guests
-    Tasks: {"submit_new", "asubmit_new", "owns"},
+    Tasks: {"submit_new", "asubmit_new", "submit_batch", "asubmit_batch", "owns"},
     TaskFunction: {"new"},
     Ledger: {name for name in vars(Ledger) if name not in
              ["get", "aget", "list", "counts", "workers", "cancel", "retry", "expire", "prune", "retention"]},

@@ -83,8 +83,8 @@ def _build_indexes(connection: Connection, place: Place, statements: str) -> Non
                     builder.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {place.quoted}.{name}")
     except psycopg.Error as error:
         log.warning(
-            "Indexes of %s are missing or replaced (%s) and cannot be built or dropped now: %s. It works, but slowly; the "
-            "next process that opens the ledger tries again, or `settled migrate` with the role that owns it.",
+            "Indexes of %s are missing or replaced (%s) and cannot be built or dropped now: %s. It works, but slowly; "
+            "the next process that opens the ledger tries again, or `settled migrate` with the role that owns it.",
             place.shown, ", ".join([*missing, *replaced]), str(error).strip(),
         )  # fmt: skip
 

@@ -33,7 +33,7 @@ def grade(fault: Fault, seen: Seen, notes: list[str]) -> tuple[str, str]:
         return LIE, wrong
     if seen.status == FAILED and not usable(fault, seen.reason):
         return MUTE, f"The reason shown is {seen.reason[:80]!r}."
-    return SETTLED, f"{seen.status}: {seen.reason[:300] or 'the result is the right one'}"
+    return SETTLED, f"{seen.status}: {seen.reason.strip()[-300:] or 'the result is the right one'}"
 
 
 def _untrue(fault: Fault, seen: Seen, notes: list[str]) -> str:

@@ -20,12 +20,13 @@ from typing import Any
 
 from bench.zombies.faults import FAULTS, Fault
 from bench.zombies.grading import GRADES, ZOMBIE
-from bench.zombies.machine import machine, versions
+from bench.zombies.machine import commit, machine, versions
 from bench.zombies.processes import ROOT, Undertaker
 from bench.zombies.schedule import Schedule
 from bench.zombies.servers import Postgres
 from bench.zombies.surroundings import LIMIT
-from bench.zombies.table import QUICK, SYSTEMS, System
+from bench.zombies.system import System
+from bench.zombies.table import QUICK, SYSTEMS
 
 RESULTS = ROOT / "bench" / "results" / "zombies.json"
 
@@ -78,10 +79,16 @@ class Results:
         self.cells: dict[str, dict[str, Any]] = old.get("cells", {})
         self._systems: dict[str, Any] = old.get("systems", {})
         self._runs: list[dict[str, Any]] = old.get("runs", [])
-        self._run = {
-            "begun": datetime.now(UTC).isoformat(timespec="seconds"), "command": command(),
-            "at_once": at_once, "patience": patience, "limit": LIMIT, "machine": machine(), "loads": [],
-        }  # fmt: skip
+        self._run: dict[str, Any] = {
+            "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": command(),
+            "commit": commit(),
+            "machine": machine(),
+            "at_once": at_once,
+            "patience": patience,
+            "limit": LIMIT,
+            "loads": [],
+        }
         self._runs.append(self._run)
 
     def take(self, system: System, fault: Fault, record: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def test_the_reports_are_made_from_the_results_alone(results: Path, tmp_path: Pa
     make(results, tmp_path)
     page = (tmp_path / "zombies.html").read_text("utf-8")
     assert 'data-cell="by-hand.worker-killed"' in page
-    assert "1 zombies in 2 cells" in (tmp_path / "zombies.svg").read_text("utf-8")
+    assert "1 zombie in 2 cells" in (tmp_path / "zombies.svg").read_text("utf-8")
     assert SYSTEMS["by-hand"].settings in (tmp_path / "zombies.md").read_text("utf-8")
 
 

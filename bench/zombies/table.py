@@ -113,6 +113,7 @@ SYSTEMS = {
         System(
             "taskiq-hardened", "TaskIQ, hardened", "taskiq_", REDIS, packages=("taskiq", "taskiq-redis", "redis"),
             workers=(TASKIQ,), environment=VARIANT, settings="As before, idle_timeout 15 s (default: ten minutes).",
+            notes={"Workers": "What is unacknowledged is looked at when another message comes; here none does."},
         ),
         System(
             "saq", "SAQ", "saq_", REDIS, packages=("saq", "redis"), workers=(SAQ,),

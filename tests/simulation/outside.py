@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from settled import remote, waiter
@@ -84,6 +84,7 @@ class Client:
 
     name = "broker"
     publishes = True
+    at_once = 1
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -94,7 +95,8 @@ class Client:
     def prepare(self) -> None:
         pass
 
-    def publish(self, message: Message) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
+        (message,) = messages
         broker = self._broker
         stage = broker.stage
         stage.world.sleep(0)

@@ -102,10 +102,18 @@ class Transaction:
         self.began = began
 
 
+class NoBatches:
+    """``stores.base.Batches``, where there are none."""
+
+    def marks(self, batches: Sequence[str]) -> dict[str, list[object]]:
+        return {}
+
+
 class SimStore:
     """``stores.base.Store``, for one process."""
 
     pause = 0.0
+    batches = NoBatches()
 
     def __init__(self, server: Server, process: Any) -> None:
         self.server = server

@@ -47,7 +47,7 @@ class Server:
         self._waiting: list[Fiber] = []
 
     def now(self) -> int:
-        return EPOCH_MS + int(self.world.now * 1000)
+        return EPOCH_MS + int(self.world.now * 1000 + 1e-6)
 
     def begin(self, process: Any) -> Transaction:
         """Begin to write, when nobody else does."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from settled.errors import SettledError
 from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
+from settled.stores.looks import Looks
 
 EXPIRY_MARGIN_MS = 250
 """How long after an attempt's timeout the ledger waits for its runner to say so itself."""
@@ -144,6 +145,9 @@ class Verbs(Protocol):
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""
 
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        """Delete the tasks with these ids that have settled; False for the others."""
+
 
 class Store(Protocol):
     """One database, for one process; reads may come from any thread, writes from one at a time."""
@@ -151,6 +155,10 @@ class Store(Protocol):
     @property
     def pause(self) -> float:
         """Seconds between two looks for what other processes have written, where no hint has come."""
+
+    @property
+    def looks(self) -> Looks:
+        """What a person on call asks."""
 
     inline: bool
     """Whether a read takes microseconds, so that an event loop may wait for it."""

@@ -1,6 +1,7 @@
 """The PostgreSQL store: a schema of its own, three connections for each process, one round trip for each commit.
 
-One connection writes, one reads, and one (``postgres_direct``) holds locks and listens. The clock of this
+One connection writes, one reads, and one (``postgres_direct``) holds locks and listens; a fourth is made when a
+person first looks (``postgres_looks``). The clock of this
 ledger is the database's own, read inside every statement that decides; ``now`` is an estimate of it, kept by
 this machine's steady clock between two answers, for ids and for what is only shown.
 """
@@ -24,6 +25,7 @@ from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
 from settled.stores.postgres_line import Connection, Line
+from settled.stores.postgres_looks import PostgresLooks
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
 from settled.stores.rows import born, snapshot_of
@@ -52,7 +54,9 @@ class PostgresStore:
         self._reader = Line(lambda: postgres_open.connect(self.place))
         self._session = Line(lambda: postgres_open.connect(self.place))
         self._direct = Direct(self.place, self._session, self._sql)
-        self._lines = (self._writer, self._reader, self._session)
+        self.looks = PostgresLooks(self.place.quoted, self._look)
+        self._looker = Line(lambda: postgres_open.connect(self.place, settings=self.looks.settings))
+        self._lines = (self._writer, self._reader, self._session, self._looker)
         self._offset = 0
         self._id = ""
         self._version = itertools.count()
@@ -277,17 +281,22 @@ class PostgresStore:
         self._offset = now - sent
 
     def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._ask(self._reader, self._sql[statement], values)
+
+    def _look(self, sql: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._ask(self._looker, sql, values)
+
+    def _ask(self, line: Line, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Ask once more where a session turned out to be dead, as after a restart of the server."""
-        sql = self._sql[statement]
         with translate(self.place.shown):
-            again = not self._reader.is_new()
+            again = not line.is_new()
             try:
-                with self._reader.use() as connection:
+                with line.use() as connection:
                     return connection.execute(sql, values or None).fetchall()
             except psycopg.OperationalError:
-                if not (again and self._reader.is_new()):
+                if not (again and line.is_new()):
                     raise
-            with self._reader.use() as connection:
+            with line.use() as connection:
                 return connection.execute(sql, values or None).fetchall()
 
     def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:

@@ -186,6 +186,11 @@ def prune(rows: Sequence[Prune], now: int) -> Plan:
     return Plan(statements, lambda now, answers: [answered[0][1] for answered in answers])
 
 
+def delete(rows: Sequence[str]) -> Plan:
+    """Delete settled tasks."""
+    return _named("delete", {"id": texts(sorted(rows))}, rows)
+
+
 def bounds_of(rows: Sequence[Verdict], now: int) -> list[int]:
     """The bounds of successes that a transaction must not outlast: all near ones, and the next after them."""
     all_ = {v.row.settles_at for v in rows if v.status is Status.COMPLETED and v.row is not None}

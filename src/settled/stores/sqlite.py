@@ -42,6 +42,7 @@ from settled.stores.base import (
 from settled.stores.liveness import LockFolder
 from settled.stores.rows import born, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
+from settled.stores.sqlite_looks import SQLiteLooks
 from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_new, settlement
 
 STALLED_MS = 20
@@ -70,6 +71,7 @@ class SQLiteStore:
         self._settling: Sequence[Verdict] = ()
         self._spare: _Reader | None = None
         self._closed = True
+        self.looks = SQLiteLooks(self._query, self.now)
 
     # -- life
 
@@ -289,6 +291,9 @@ class SQLiteStore:
             cursor.execute(SQL["prune"], (new_id(now - row.age_ms), new_id(now), now - row.age_ms, row.limit)).rowcount
             for row in rows
         ]
+
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        return [self._one("delete", (task_id,)) for task_id in rows]
 
     # -- verbs that read
 

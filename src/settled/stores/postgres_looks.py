@@ -1,0 +1,70 @@
+"""The looks of the PostgreSQL store; see ``looks.Looks`` for what each promises.
+
+On a connection of their own, made when somebody first looks: what a person searches must not hold up who waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from settled.stores import looks, queries
+from settled.stores.looks import BRIEF_COLUMNS, FEW_OPEN, MANY, Ended, Scanned, Tallies, Waiting, Wanted
+from settled.stores.postgres_rows import texts
+
+Query = Callable[..., list[tuple[Any, ...]]]
+"""Gets a statement and its values by name."""
+
+
+def statements(schema: str) -> dict[str, str]:
+    """The looks' statements for one schema, by name."""
+    loaded = queries.load("postgres_looks")
+    filled = {"{brief}": BRIEF_COLUMNS, "{wanted}": loaded["wanted"], "{schema}": schema}
+    for mark, text in filled.items():
+        loaded = {name: body.replace(mark, text) for name, body in loaded.items()}
+    return loaded
+
+
+class PostgresLooks:
+    """Looks through a query that a store gives."""
+
+    def __init__(self, schema: str, query: Query) -> None:
+        self._sql = statements(schema)
+        self._query = query
+
+    @property
+    def settings(self) -> str:
+        """What a connection for looks is set to."""
+        return self._sql["settings"]
+
+    def scan(self, wanted: Wanted, place: str | None, rows: int, limit: int) -> Scanned:
+        above = place if place is not None else self.top()
+        values: dict[str, Any] = {**looks.values_of(wanted), "place": above, "limit": limit}
+        values["statuses"] = texts(wanted.statuses) if wanted.statuses else None
+        if looks.only_open(wanted) and self._ask("open", most=FEW_OPEN + 1)[0][0] <= FEW_OPEN:
+            return looks.scanned(self._ask("stretch_open", **values), None, limit)
+        suffix = "_failed" if looks.only_failed(wanted) else ""
+        floor = self._ask(f"floor{suffix}", place=above, rows=rows - 1)
+        values["floor"] = floor[0][0] if floor else ""
+        return looks.scanned(self._ask(f"stretch{suffix}", **values), floor[0] if floor else None, limit)
+
+    def top(self) -> str:
+        return str(self._ask("top")[0][0])
+
+    def tallies(self) -> Tallies:
+        return looks.tallied(self._ask("tallies", most=MANY + 1)[0])
+
+    def newest(self, rows: int) -> list[Ended]:
+        return looks.ended(self._ask("newest", rows=rows))
+
+    def waiting(self) -> list[Waiting]:
+        return [Waiting._make(row) for row in self._ask("waiting", most=MANY)]
+
+    def running(self) -> dict[str, int]:
+        return dict(self._ask("running", most=MANY))
+
+    def retries(self, name: str, key: str, owner: str | None) -> Sequence[str]:
+        return [row[0] for row in self._ask("retries", name=name, key=key, owner=owner)]
+
+    def _ask(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._query(self._sql[statement], **values)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from settled import verdicts
 from settled.ledger import Ledger
 from settled.records import Snapshot, WorkerRow
 from settled.states import Reason, Status
@@ -18,6 +19,8 @@ FIRST_ROWS, MOST_ROWS = 500, 50_000
 """Rows of the first stretch of a search, and of the largest."""
 QUICK = 0.03
 """Seconds for a stretch in which the next one may be larger."""
+COUNTED = 100_000
+"""Matches up to which they are counted one by one."""
 FAILURES = 5_000
 """Failed tasks that are grouped, newest first."""
 SAMPLE = 2_000
@@ -76,12 +79,14 @@ class Spread(NamedTuple):
 
 
 class Durations(NamedTuple):
-    """How long the newest settled tasks waited, ran, and took to be settled once they were overdue."""
+    """How long the newest settled tasks waited, ran, and took to be settled: once they were overdue, or after the
+    last sign of life of a worker that was lost."""
 
     tasks: int
     wait: Spread | None
     run: Spread | None
     overdue: Spread | None
+    lost: Spread | None
     names: list[str]
 
 
@@ -126,6 +131,24 @@ class Survey:
             page = Page(found, part.place, part.reached or page.reached, part.done)
         return page
 
+    def count(self, wanted: Wanted, *, keep: Keep | None = None, budget: float = BUDGET) -> tuple[int, bool]:
+        """How many match, and whether that is all of them; counted for about ``budget`` seconds."""
+        if keep is not None:
+            page = self.search(wanted, limit=COUNTED, keep=keep, budget=budget)
+            return len(page.found), page.done
+        end = time.monotonic() + budget
+        total, place, rows = 0, self.top(), FIRST_ROWS
+        while True:
+            began = time.monotonic()
+            part = self._looks.count(wanted, place, rows)
+            total, place = total + part.total, part.place
+            now = time.monotonic()
+            if part.done or _past(wanted, part.reached):
+                return total, True
+            if now >= end:
+                return total, False
+            rows = min(2 * rows, MOST_ROWS) if now - began < QUICK else rows
+
     def top(self) -> str:
         """A place above everything that there is now."""
         return self._looks.top()
@@ -137,7 +160,7 @@ class Survey:
         while left > 0:
             began = time.monotonic()
             part = self._looks.scan(wanted, place, rows, left)
-            if wanted.since is not None and part.reached is not None and part.reached < wanted.since:
+            if _past(wanted, part.reached):
                 part = part._replace(done=True)
             yield part
             now = time.monotonic()
@@ -188,6 +211,7 @@ class Survey:
             spread([max(0, (e.started_at or 0) - e.due_at) for e in started if e.due_at]),
             spread([max(0, (e.finished_at or 0) - (e.started_at or 0)) for e in started]),
             spread([late for late in map(_late, settled) if late is not None]),
+            spread([silence for silence in map(_silence, settled) if silence is not None]),
             sorted({ended.name for ended in newest}),
         )
 
@@ -215,7 +239,7 @@ def likeness(message: str) -> str:
     text = " ".join(message[:500].split())
     for pattern, replacement in _ALIKE:
         text = pattern.sub(replacement, text)
-    return text[:160]
+    return text[:160].strip()
 
 
 def spread(values: Sequence[int]) -> Spread | None:
@@ -227,6 +251,11 @@ def spread(values: Sequence[int]) -> Spread | None:
     return Spread(len(ordered), *(ordered[round(last * share)] for share in (0.5, 0.95, 0.99)))
 
 
+def _past(wanted: Wanted, reached: int | None) -> bool:
+    """Whether what follows was made before what is wanted."""
+    return wanted.since is not None and reached is not None and reached < wanted.since
+
+
 def _late(ended: Ended) -> int | None:
     """Milliseconds from an overdue task's deadline to its end; None for one that was not overdue."""
     if ended.finished_at is None:
@@ -236,6 +265,11 @@ def _late(ended: Ended) -> int | None:
     if ended.reason == Reason.TIMEOUT and ended.started_at is not None:
         return max(0, ended.finished_at - ended.started_at - ended.timeout_ms)
     return None
+
+
+def _silence(ended: Ended) -> int | None:
+    """Milliseconds that a lost worker was silent before this was noticed; None if none was lost, or it is unknown."""
+    return verdicts.silence_ms(ended.error_message or "") if ended.reason == Reason.WORKER_LOST else None
 
 
 def _at(brief: Brief) -> int:

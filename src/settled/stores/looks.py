@@ -28,6 +28,7 @@ class Wanted(NamedTuple):
     text: str | None = None  # anywhere in the id, name, key, message, progress or arguments, in either case
     worker: str | None = None
     since: int | None = None  # made at this instant or later
+    until: int | None = None  # made before this instant
 
 
 class Brief(NamedTuple):
@@ -79,6 +80,15 @@ class Scanned(NamedTuple):
     """Whether there is nothing further down."""
 
 
+class Counted(NamedTuple):
+    """How many of a stretch of rows are wanted; the rest is as in ``Scanned``."""
+
+    total: int
+    place: str
+    reached: int | None
+    done: bool
+
+
 class Tallies(NamedTuple):
     """How many tasks there are, each counted up to ``MANY`` + 1."""
 
@@ -118,6 +128,9 @@ class Looks(Protocol):
 
     def scan(self, wanted: Wanted, place: str | None, rows: int, limit: int) -> Scanned:
         """Look at the next ``rows`` rows or so below ``place`` for at most ``limit`` that are wanted."""
+
+    def count(self, wanted: Wanted, place: str | None, rows: int) -> Counted:
+        """Count those of the next ``rows`` rows or so below ``place`` that are wanted."""
 
     def top(self) -> str:
         """A place above everything that there is now."""
@@ -159,7 +172,7 @@ def values_of(wanted: Wanted) -> dict[str, Any]:
         json = f"%{_literal(json_of(wanted.text)[1:-1])}%"
     return {
         "reason": wanted.reason, "name": wanted.name, "worker": wanted.worker, "since": wanted.since,
-        "text": like, "json": json,
+        "until": wanted.until, "text": like, "json": json,
     }  # fmt: skip
 
 
@@ -171,6 +184,11 @@ def scanned(rows: Sequence[Sequence[Any]], floor: Sequence[Any] | None, limit: i
     if floor is None:
         return Scanned(found, "0", found[-1].created_at if found else None, True)
     return Scanned(found, str(floor[0]), floor[1], False)
+
+
+def counted(total: int, floor: Sequence[Any] | None) -> Counted:
+    """How many there are in a stretch that ends at the row ``floor``, or with the table."""
+    return Counted(total, "0", None, True) if floor is None else Counted(total, str(floor[0]), floor[1], False)
 
 
 def tallied(row: Sequence[Any]) -> Tallies:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from settled.stores import looks, queries
-from settled.stores.looks import BRIEF_COLUMNS, FEW_OPEN, MANY, Ended, Scanned, Tallies, Waiting, Wanted
+from settled.stores.looks import BRIEF_COLUMNS, FEW_OPEN, MANY, Counted, Ended, Scanned, Tallies, Waiting, Wanted
 from settled.stores.postgres_rows import texts
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -38,15 +38,23 @@ class PostgresLooks:
         return self._sql["settings"]
 
     def scan(self, wanted: Wanted, place: str | None, rows: int, limit: int) -> Scanned:
+        kind, floor, values = self._stretch(wanted, place, rows)
+        return looks.scanned(self._ask(f"stretch{kind}", **values, limit=limit), floor, limit)
+
+    def count(self, wanted: Wanted, place: str | None, rows: int) -> Counted:
+        kind, floor, values = self._stretch(wanted, place, rows)
+        return looks.counted(self._ask(f"count{kind}", **values)[0][0], floor)
+
+    def _stretch(self, wanted: Wanted, place: str | None, rows: int) -> tuple[str, Any, dict[str, Any]]:
+        """By which index the next stretch is read, its last row (None: it ends with the table), and the values."""
         above = place if place is not None else self.top()
-        values: dict[str, Any] = {**looks.values_of(wanted), "place": above, "limit": limit}
+        values: dict[str, Any] = {**looks.values_of(wanted), "place": above}
         values["statuses"] = texts(wanted.statuses) if wanted.statuses else None
         if looks.only_open(wanted) and self._ask("open", most=FEW_OPEN + 1)[0][0] <= FEW_OPEN:
-            return looks.scanned(self._ask("stretch_open", **values), None, limit)
-        suffix = "_failed" if looks.only_failed(wanted) else ""
-        floor = self._ask(f"floor{suffix}", place=above, rows=rows - 1)
-        values["floor"] = floor[0][0] if floor else ""
-        return looks.scanned(self._ask(f"stretch{suffix}", **values), floor[0] if floor else None, limit)
+            return "_open", None, values
+        kind = "_failed" if looks.only_failed(wanted) else ""
+        floor = self._ask(f"floor{kind}", place=above, rows=rows - 1)
+        return kind, floor[0] if floor else None, {**values, "floor": floor[0][0] if floor else ""}
 
     def top(self) -> str:
         return str(self._ask("top")[0][0])

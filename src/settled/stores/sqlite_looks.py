@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from settled.stores import looks, queries
-from settled.stores.looks import BRIEF_COLUMNS, FEW_OPEN, MANY, Ended, Scanned, Tallies, Waiting, Wanted
+from settled.stores.looks import BRIEF_COLUMNS, FEW_OPEN, MANY, Counted, Ended, Scanned, Tallies, Waiting, Wanted
 
 Query = Callable[[str, Any], list[Any]]
 
@@ -25,15 +25,23 @@ class SQLiteLooks:
         self._now = now
 
     def scan(self, wanted: Wanted, place: str | None, rows: int, limit: int) -> Scanned:
+        kind, floor, values = self._stretch(wanted, place, rows)
+        return looks.scanned(self._query(SQL[f"stretch{kind}"], {**values, "limit": limit}), floor, limit)
+
+    def count(self, wanted: Wanted, place: str | None, rows: int) -> Counted:
+        kind, floor, values = self._stretch(wanted, place, rows)
+        return looks.counted(self._query(SQL[f"count{kind}"], values)[0][0], floor)
+
+    def _stretch(self, wanted: Wanted, place: str | None, rows: int) -> tuple[str, Any, dict[str, Any]]:
+        """By which index the next stretch is read, its last row (None: it ends with the table), and the values."""
         above = int(place if place is not None else self.top())
-        values: dict[str, Any] = {**looks.values_of(wanted), "place": above, "limit": limit}
+        values: dict[str, Any] = {**looks.values_of(wanted), "place": above}
         values["statuses"] = None if not wanted.statuses else ",".join(wanted.statuses)
         if looks.only_open(wanted) and self._query(SQL["open"], {"most": FEW_OPEN + 1})[0][0] <= FEW_OPEN:
-            return looks.scanned(self._query(SQL["stretch_open"], values), None, limit)
-        suffix = "_failed" if looks.only_failed(wanted) else ""
-        floor = self._query(SQL[f"floor{suffix}"], {"place": above, "rows": rows - 1})
-        values["floor"] = floor[0][0] if floor else -1
-        return looks.scanned(self._query(SQL[f"stretch{suffix}"], values), floor[0] if floor else None, limit)
+            return "_open", None, values
+        kind = "_failed" if looks.only_failed(wanted) else ""
+        floor = self._query(SQL[f"floor{kind}"], {"place": above, "rows": rows - 1})
+        return kind, floor[0] if floor else None, {**values, "floor": floor[0][0] if floor else -1}
 
     def top(self) -> str:
         return str(self._query(SQL["top"], ())[0][0])

@@ -32,11 +32,23 @@ WITH opened AS MATERIALIZED (
 SELECT id, {brief} FROM {schema}.task_results JOIN opened ON id = open_id
 WHERE status IN ('pending', 'running') AND {wanted} ORDER BY id DESC LIMIT %(limit)s::int;
 
+-- name: count
+SELECT count(*) FROM {schema}.task_results WHERE id < %(place)s::text AND id >= %(floor)s::text AND {wanted};
+
+-- name: count_failed
+SELECT count(*) FROM {schema}.task_results
+WHERE status = 'failed' AND id < %(place)s::text AND id >= %(floor)s::text AND {wanted};
+
+-- name: count_open
+SELECT count(*) FROM {schema}.task_results
+WHERE status IN ('pending', 'running') AND id < %(place)s::text AND {wanted};
+
 -- name: wanted
 (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[]))
 AND (%(reason)s::text IS NULL OR reason = %(reason)s::text)
 AND (%(name)s::text IS NULL OR name = %(name)s::text) AND (%(worker)s::text IS NULL OR worker = %(worker)s::text)
 AND (%(since)s::bigint IS NULL OR created_at >= %(since)s::bigint)
+AND (%(until)s::bigint IS NULL OR created_at < %(until)s::bigint)
 AND (%(text)s::text IS NULL OR name ILIKE %(text)s::text OR key ILIKE %(text)s::text OR id ILIKE %(text)s::text
      OR error_message ILIKE %(text)s::text OR progress_message ILIKE %(text)s::text
      OR arguments ILIKE %(text)s::text OR arguments ILIKE %(json)s::text);

@@ -25,10 +25,21 @@ ORDER BY rowid DESC LIMIT :limit;
 SELECT rowid, {brief} FROM task_results INDEXED BY task_results_open
 WHERE status IN ('pending', 'running') AND rowid < :place AND {wanted} ORDER BY rowid DESC LIMIT :limit;
 
+-- name: count
+SELECT count(*) FROM task_results WHERE rowid < :place AND rowid >= :floor AND {wanted};
+
+-- name: count_failed
+SELECT count(*) FROM task_results INDEXED BY task_results_failed
+WHERE status = 'failed' AND rowid < :place AND rowid >= :floor AND {wanted};
+
+-- name: count_open
+SELECT count(*) FROM task_results INDEXED BY task_results_open
+WHERE status IN ('pending', 'running') AND rowid < :place AND {wanted};
+
 -- name: wanted
 (:statuses IS NULL OR instr(:statuses, status) > 0) AND (:reason IS NULL OR reason = :reason)
 AND (:name IS NULL OR name = :name) AND (:worker IS NULL OR worker = :worker)
-AND (:since IS NULL OR created_at >= :since)
+AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
 AND (:text IS NULL OR name LIKE :text ESCAPE '\' OR key LIKE :text ESCAPE '\' OR id LIKE :text ESCAPE '\'
      OR error_message LIKE :text ESCAPE '\' OR progress_message LIKE :text ESCAPE '\'
      OR arguments LIKE :text ESCAPE '\' OR arguments LIKE :json ESCAPE '\');

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qs, parse_qsl, quote
 
 from settled.dashboard import access, redact
 from settled.dashboard.access import Access
@@ -122,7 +122,7 @@ class Dashboard:
         """Answer somebody who has been let in; may take a while."""
         root, path = _place(scope)
         if path == "":
-            return _elsewhere(root + "/")
+            return _elsewhere(quote(root + "/"))
         if path.startswith("/static/"):
             return _static(path.removeprefix("/static/"), scope)
         request = Request(scope)
@@ -138,7 +138,7 @@ class Dashboard:
         answer = self._page(view, scope, body, trusted=not fresh)
         if fresh:
             secure = b"; Secure" if scope.get("scheme") == "https" else b""
-            cookie = f"{COOKIE}={token}; Path={root or '/'}; HttpOnly; SameSite=Strict".encode("latin-1", "replace")
+            cookie = f"{COOKIE}={token}; Path={quote(root) or '/'}; HttpOnly; SameSite=Strict".encode()
             answer.headers.append((b"set-cookie", cookie + secure))
         return answer
 

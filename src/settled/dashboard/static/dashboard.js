@@ -19,6 +19,7 @@ function count() {
   label.textContent = chosen ? `${chosen} selected` : "Selected";
   for (const button of all("#acts-these button")) button.disabled = !chosen;
   const every = one("#pick-all");
+  if (!every) return;
   every.hidden = !boxes().length;
   every.checked = chosen > 0 && chosen === boxes().length;
   every.indeterminate = chosen > 0 && chosen < boxes().length;

@@ -132,7 +132,7 @@ def test_everything_works_without_scripts(served: Served, browser: Browser) -> N
     assert "q=broke" in page.url
     page.get_by_role("link", name="scrape").click()
     page.get_by_role("button", name="Try again").click()
-    page.get_by_role("button", name="Try again 1 task").click()
+    page.get_by_role("button", name="Try 1 task again").click()
     expect(page.locator(".chip")).to_have_text("waiting")
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Cancel 1 task").click()

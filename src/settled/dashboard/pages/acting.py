@@ -88,12 +88,11 @@ def confirm(view: View, order: Order) -> bytes:
     verb = HAND_WORDS[order.hand]
     if not order.total:
         return frame(view, verb, el("h1", _none(order)), _back(view, order), live=False)
-    count = number_of(order.total, "task")
-    least = "" if complete else "at least "
+    asked = _asked(order.hand, ("" if complete else "at least ") + number_of(order.total, "task"))
     return frame(
         view,
-        f"{verb}: {least}{count}",
-        el("h1", f"{verb} {least}{count}?"),
+        asked,
+        el("h1", f"{asked}?"),
         el("p", _meaning(order.hand), class_="lede"),
         None if complete else el("p", "There are more: counting them all would take too long. All will be "
                                  f"{DONE_WORDS[order.hand]}.", class_="notice", data_kind="bad"),
@@ -102,7 +101,7 @@ def confirm(view: View, order: Order) -> bytes:
         el(
             "form",
             hidden([("csrf", view.token), *order.values]),
-            el("button", f"{verb} {least}{count}", class_="danger" if order.hand is Hand.DELETE else "primary"),
+            el("button", asked, class_="danger" if order.hand is Hand.DELETE else "primary"),
             el("a", "Do nothing", href=_after(view, order), class_="button quiet"),
             method="post", action=view.at("/do"), class_="acts", aria_label="Confirm",
         ),
@@ -120,6 +119,12 @@ def _all_that_match(view: View, order: Order) -> tuple[Order, list[Brief], bool]
     total, complete = view.survey.count(wanted, keep=keep, budget=COUNT_SECONDS)
     some = view.survey.search(wanted, limit=LISTED, keep=keep or (lambda brief: True)).found
     return order._replace(total=total), some, complete and total < COUNTED * 1_000
+
+
+def _asked(hand: Hand, what: str) -> str:
+    """``Cancel 2 tasks``, ``Try 2 tasks again``."""
+    verb, _, again = HAND_WORDS[hand].partition(" ")
+    return f"{verb} {what} {again}".rstrip()
 
 
 def _none(order: Order) -> str:

@@ -55,10 +55,10 @@ def take(browser: Browser, url: str) -> list[str]:
     wide.goto(f"{url}/?status=failed")
     failed = wide.locator("a.name").nth(1).get_attribute("href")
     shown = [
-        _shot(wide, f"{url}/", "tasks.png"), _shot(wide, url + (failed or "/"), "task.png", full=True),
+        _shot(wide, f"{url}/", "list.png"), _shot(wide, url + (failed or "/"), "task.png", full=True),
         _shot(wide, f"{url}/failures", "failures.png", full=True),
         _shot(wide, f"{url}/workers", "workers.png", full=True),
-        _shot(dark, f"{url}/", "tasks-dark.png"), _shot(narrow, f"{url}/", "tasks-narrow.png"),
+        _shot(dark, f"{url}/", "list-dark.png"), _shot(narrow, f"{url}/", "list-narrow.png"),
         _shot(narrow, f"{url}/failures", "failures-narrow.png"),
     ]  # fmt: skip
     wide.goto(f"{url}/?status=failed&name=scrape")

@@ -29,19 +29,9 @@ from settled.post import Post
 from settled.stores.base import Change, Store
 
 VERBS = (
-    "enlist",
-    "insert",
-    "settle",
-    "progress",
-    "beat",
-    "lose",
-    "dismiss",
-    "retain",
-    "prune",
-    "delete",
-    "claim",
-    "publish",
-)
+    "enlist", "insert", "insert_batch", "settle", "purge", "put", "refresh", "progress", "beat", "lose", "dismiss",
+    "retain", "prune", "delete", "forget", "claim", "publish",
+)  # fmt: skip
 """The order within one commit: what frees a place comes before what asks for one."""
 
 log = logging.getLogger("settled")

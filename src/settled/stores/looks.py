@@ -90,7 +90,7 @@ class Counted(NamedTuple):
 
 
 class Tallies(NamedTuple):
-    """How many tasks there are, each counted up to ``MANY`` + 1."""
+    """How many tasks there are, each counted at least up to ``MANY`` + 1."""
 
     pending: int
     running: int | None

@@ -13,7 +13,7 @@ from settled.stores.looks import BRIEF_COLUMNS, FEW_OPEN, MANY, Counted, Ended, 
 from settled.stores.postgres_rows import texts
 
 Query = Callable[..., list[tuple[Any, ...]]]
-"""Gets a statement and its values by name."""
+"""Gets a statement's name, and its values by name."""
 
 
 def statements(schema: str) -> dict[str, str]:
@@ -22,20 +22,14 @@ def statements(schema: str) -> dict[str, str]:
     filled = {"{brief}": BRIEF_COLUMNS, "{wanted}": loaded["wanted"], "{schema}": schema}
     for mark, text in filled.items():
         loaded = {name: body.replace(mark, text) for name, body in loaded.items()}
-    return loaded
+    return {f"look_{name}": body for name, body in loaded.items()}
 
 
 class PostgresLooks:
     """Looks through a query that a store gives."""
 
-    def __init__(self, schema: str, query: Query) -> None:
-        self._sql = statements(schema)
+    def __init__(self, query: Query) -> None:
         self._query = query
-
-    @property
-    def settings(self) -> str:
-        """What a connection for looks is set to."""
-        return self._sql["settings"]
 
     def scan(self, wanted: Wanted, place: str | None, rows: int, limit: int) -> Scanned:
         kind, floor, values = self._stretch(wanted, place, rows)
@@ -75,4 +69,4 @@ class PostgresLooks:
         return [row[0] for row in self._ask("retries", name=name, key=key, owner=owner)]
 
     def _ask(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        return self._query(self._sql[statement], **values)
+        return self._query(f"look_{statement}", **values)

@@ -53,7 +53,7 @@ class SQLiteLooks:
         return looks.ended(self._query(SQL["newest"], (rows,)))
 
     def waiting(self) -> list[Waiting]:
-        return [Waiting(*row) for row in self._query(SQL["waiting"], (self._now(), MANY))]
+        return [Waiting(*row) for row in self._query(SQL["waiting"], {"now": self._now(), "most": MANY})]
 
     def running(self) -> dict[str, int]:
         return dict(self._query(SQL["running"], (MANY,)))

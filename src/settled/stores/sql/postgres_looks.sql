@@ -58,7 +58,10 @@ SELECT count(*) FROM (
     SELECT 1 FROM {schema}.task_results WHERE status IN ('pending', 'running') LIMIT %(most)s::int) o;
 
 -- name: tallies
-SELECT (SELECT count(*) FROM (SELECT 1 FROM {schema}.task_results WHERE status = 'pending' LIMIT %(most)s::int) p),
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM {schema}.task_results WHERE status = 'pending' AND lane IS NULL LIMIT %(most)s::int) p)
+       + (SELECT count(*) FROM (
+            SELECT 1 FROM {schema}.task_results WHERE status = 'pending' AND lane IS NOT NULL LIMIT %(most)s::int) l),
        (SELECT count(*) FROM (SELECT 1 FROM {schema}.task_results
                               WHERE status IN ('pending', 'running') LIMIT 2 * %(most)s::int) o),
        (SELECT count(*) FROM (SELECT 1 FROM {schema}.task_results WHERE status = 'failed' LIMIT %(most)s::int) f),
@@ -72,8 +75,12 @@ FROM {schema}.task_results ORDER BY id DESC LIMIT %(rows)s::int;
 
 -- name: waiting
 SELECT name, count(*), min(due_at) FROM (
-    SELECT name, due_at FROM {schema}.task_results
-    WHERE status = 'pending' AND due_at <= {schema}.began_ms() ORDER BY due_at, id LIMIT %(most)s::int) w
+    (SELECT name, due_at FROM {schema}.task_results
+     WHERE status = 'pending' AND lane IS NULL AND due_at <= {schema}.began_ms() ORDER BY due_at, id LIMIT %(most)s::int)
+    UNION ALL
+    (SELECT name, due_at FROM {schema}.task_results
+     WHERE status = 'pending' AND lane IS NOT NULL AND due_at <= {schema}.began_ms() LIMIT %(most)s::int)
+    LIMIT %(most)s::int) w
 GROUP BY name ORDER BY 3;
 
 -- name: running

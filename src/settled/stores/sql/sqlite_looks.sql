@@ -49,7 +49,11 @@ SELECT count(*) FROM (
     SELECT 1 FROM task_results INDEXED BY task_results_open WHERE status IN ('pending', 'running') LIMIT :most);
 
 -- name: tallies
-SELECT (SELECT count(*) FROM (SELECT 1 FROM task_results INDEXED BY task_results_due WHERE status = 'pending' LIMIT :most)),
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM task_results INDEXED BY task_results_free_due WHERE status = 'pending' AND lane IS NULL LIMIT :most))
+       + (SELECT count(*) FROM (
+            SELECT 1 FROM task_results INDEXED BY task_results_lane_due
+            WHERE status = 'pending' AND lane IS NOT NULL LIMIT :most)),
        (SELECT count(*) FROM (SELECT 1 FROM task_results INDEXED BY task_results_open
                               WHERE status IN ('pending', 'running') LIMIT 2 * :most)),
        (SELECT count(*) FROM (SELECT 1 FROM task_results INDEXED BY task_results_failed WHERE status = 'failed' LIMIT :most)),
@@ -62,8 +66,14 @@ FROM task_results ORDER BY rowid DESC LIMIT ?;
 
 -- name: waiting
 SELECT name, count(*), min(due_at) FROM (
-    SELECT name, due_at FROM task_results INDEXED BY task_results_due
-    WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?)
+    SELECT * FROM (
+        SELECT name, due_at FROM task_results INDEXED BY task_results_free_due
+        WHERE status = 'pending' AND lane IS NULL AND due_at <= :now ORDER BY due_at LIMIT :most)
+    UNION ALL
+    SELECT * FROM (
+        SELECT name, due_at FROM task_results INDEXED BY task_results_lane_due
+        WHERE status = 'pending' AND lane IS NOT NULL AND due_at <= :now LIMIT :most)
+    LIMIT :most)
 GROUP BY name ORDER BY 3;
 
 -- name: running

@@ -19,7 +19,7 @@ import httpx
 from bench.zombies.culprits import FOLDER
 from bench.zombies.processes import ROOT, Process, Undertaker
 from bench.zombies.servers import KINDS, Server, free_port
-from bench.zombies.table import System
+from bench.zombies.system import System
 
 ESCAPES = re.compile("\x1b\\[[0-9;]*m")  # colours of a terminal
 UP_WITHIN = 120.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.zombies.faults import FAULTS
-from bench.zombies.run import impersonal
+from bench.zombies.kept import kept, written
 from bench.zombies.table import SYSTEMS
 
 
@@ -25,7 +25,7 @@ def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
         "runs": [run for part in parts for run in part["runs"]],
         "systems": {name: systems[name] for name in SYSTEMS if name in systems},
         "cells": {
-            name: {fault: cells[name][fault] for fault in FAULTS if fault in cells[name]}
+            name: {fault: kept(cells[name][fault]) for fault in FAULTS if fault in cells[name]}
             for name in SYSTEMS
             if name in cells
         },
@@ -34,5 +34,4 @@ def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     into, *parts = map(Path, sys.argv[1:])
-    whole = impersonal(merged([json.loads(part.read_text("utf-8")) for part in parts]))
-    into.write_text(json.dumps(whole, indent=1), "utf-8")
+    into.write_text(written(merged([json.loads(part.read_text("utf-8")) for part in parts])), "utf-8")

@@ -103,7 +103,7 @@ class Stage:
             await asyncio.sleep(BEAT)
             if page and self.tab is not None:
                 await self.tab.run("0")
-            self.lag = max(self.lag, loop.time() - begun - BEAT)
+            self.lag = max(self.lag, (loop.time() - begun - BEAT) / self.clock.scale)
 
     async def leave(self) -> None:
         if self.tab is not None:

@@ -27,9 +27,10 @@ from bench.waiters.story import HORIZON
 
 ROOT = HERE.parents[1]
 BUILT = ROOT / "build" / "waiters"
-LAG = 0.6
-"""Seconds by which a machine may be late without a cell's being repeated; ``ROUNDS`` is how often it is run at most."""
-ROUNDS = 3
+LAG = 0.5
+"""Seconds of the table by which a machine may be late; else the cell is run again."""
+SLOWER = (1, 2, 4)
+"""How many times as long as at first each second takes in the first run of a cell, the second, the third."""
 ROWS: Sequence[Row] = [*SERVERS, *PAGES]
 
 
@@ -49,12 +50,12 @@ async def cells(
     scale: float = 1.0,
     say: bool = False,
 ) -> dict[tuple[str, str], Cell]:
-    """Run them all, ``tabs`` at once; those that the machine has disturbed again, fewer at once."""
+    """Run them all, ``tabs`` at once; those that the machine has disturbed again, more slowly."""
     todo = [(client, row) for client in clients for row in rows]
     todo.sort(key=lambda pair: -(max(HORIZON, pair[0].gives_up) if pair[1].truth == UNREACHABLE else 0))
     done: dict[tuple[str, str], Cell] = {}
 
-    async def one(gate: asyncio.Semaphore, client: Client, row: Row) -> None:
+    async def one(gate: asyncio.Semaphore, client: Client, row: Row, scale: float) -> None:
         files: Mapping[str, Path] = {} if client.python else {"/adapter.js": folder / f"{client.key}.js"}
         async with gate:
             cell = await play(browser, client, row, files, scale)
@@ -64,15 +65,15 @@ async def cells(
         if before is None or cell.lag < before.lag:
             done[client.key, row.name] = cell
 
-    for round_ in range(ROUNDS):
-        gate = asyncio.Semaphore(max(1, tabs >> round_))
+    for slower in SLOWER:
+        gate = asyncio.Semaphore(max(1, tabs // slower))
         if say:
-            left = f"{len(todo)} cells, {max(1, tabs >> round_)} at once, a load of {os.getloadavg()[0]:.0f}"
-            print(left, file=sys.stderr, flush=True)
+            what = f"{len(todo)} cells, {max(1, tabs // slower)} at once, a load of {os.getloadavg()[0]:.0f}"
+            print(what, file=sys.stderr, flush=True)
         async with asyncio.TaskGroup() as group:
             for client, row in todo:
-                group.create_task(one(gate, client, row))
-        todo = [(client, row) for client, row in todo if done[client.key, row.name].lag > LAG * scale]
+                group.create_task(one(gate, client, row, scale * slower))
+        todo = [(client, row) for client, row in todo if done[client.key, row.name].lag > LAG]
         if not todo:
             break
     return done

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
+from settled.batch import Batch
+from settled.batches import Batches
 from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
 from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
 from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
+from settled.latest import LatestFunction
+from settled.latest.options import Seconds, options_of
 from settled.ledger import Ledger
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
@@ -26,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Tasks:
+class Tasks(Batches):
     """One ledger and the task functions that run on it.
 
     url               where the ledger is: ``sqlite:///tasks.db``, or ``postgresql://user@host/database``
@@ -57,6 +61,7 @@ class Tasks:
         self.embedded = embedded and engine is None
         self.engine = engine
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
+        self.latests: dict[str, LatestFunction[Any, Any]] = {}
         self._registered: dict[str, Registered] = {}
         self._places = places
         self.lease = lease
@@ -109,6 +114,44 @@ class Tasks:
 
         return register if function is None else register(function)
 
+    def latest(
+        self, *, fresh_for: Seconds, retry_after: Seconds = 60.0, retry_cap: Seconds | None = None,
+        stale_for: Seconds | None = None, max_age: Seconds | None = None, history: int = 0,
+        key: Callable[[str], str] | None = None, **options: Any,
+    ) -> Callable[[Callable[P, R]], LatestFunction[P, R]]:  # fmt: skip
+        """Register a function of a key, whose newest good value is kept; durations in seconds or as ``timedelta``.
+
+        fresh_for    for how long a value is fresh; a look at an older one starts a refresh
+        retry_after  the pause after a failure; it doubles with each in a row, up to retry_cap (a day, if not given)
+        stale_for    for how long beyond that an old value is still served beside an error; if not given, for ever
+        max_age      for how long a key is kept that nobody asks for; if not given, for ever
+        history      how many former values are kept
+        key          what makes a key of the text that is asked for; raises ``BadKey`` or ``ValueError``
+
+        The other options are those of ``task``: each refresh is an ordinary task. Raises ``BadTaskFunction``,
+        ``BadPolicy``.
+        """
+        chosen = options_of(fresh_for, retry_after, retry_cap, stale_for, max_age, history)
+
+        def register(function: Callable[P, R]) -> LatestFunction[P, R]:
+            made: TaskFunction[P, R] = self.task(**options)(function)
+            try:
+                latest = LatestFunction(made, _Home(self._service, self._running), chosen, key)
+            except BadTaskFunction:
+                del self.functions[made.name], self._registered[made.name]
+                raise
+            self.latests[made.name] = latest
+            return latest
+
+        return register
+
+    def latest_of(self, name: str) -> LatestFunction[Any, Any]:
+        """The latest function of a name; raise ``UnknownTaskName`` if there is none."""
+        if name not in self.latests:
+            known = ", ".join(sorted(self.latests)) or "none"
+            raise UnknownTaskName(f"No latest function is named {name!r}; registered here: {known}.")
+        return self.latests[name]
+
     # -- submitting
 
     def submit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
@@ -118,6 +161,14 @@ class Tasks:
     async def asubmit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
         """The same, on an event loop."""
         return await self._function(name).asubmit(*args, **kwargs)
+
+    def submit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """Submit many calls by name, in one commit; see ``TaskFunction.submit_many``."""
+        return self._function(name).submit_many(items)
+
+    async def asubmit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """The same, on an event loop."""
+        return await self._function(name).asubmit_many(items)
 
     def submit_new(self, new: NewTask, connection: Any = None) -> Task:
         """Create a task that is made already, in the connection's transaction if one is given; ``submit`` does this."""
@@ -143,7 +194,7 @@ class Tasks:
     # -- looking and waiting
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Ledger:  # type: ignore[override]
         """The ledger, opened."""
         self._service.ready()
         return self._service.ledger
@@ -177,7 +228,7 @@ class Tasks:
         return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
 
     @property
-    def closing(self) -> bool:
+    def closing(self) -> bool:  # type: ignore[override]
         """Whether this process has been told to end; whoever waits is rung then."""
         return self._service.closing
 
@@ -325,6 +376,31 @@ class Tasks:
                 f"No task function is named {name!r}; registered here: {known}. Nothing was submitted."
             )
         return self.functions[name]
+
+
+class _Home:
+    """What the keys of a latest function need of this process."""
+
+    def __init__(self, service: Service, run_tasks: Callable[[], None]) -> None:
+        self._service = service
+        self.run_tasks = run_tasks
+
+    @property
+    def ledger(self) -> Ledger:
+        self._service.ready()
+        return self._service.ledger
+
+    @property
+    def at_hand(self) -> Ledger | None:
+        return self._service.ledger if self._service.is_ready else None
+
+    @property
+    def runs_tasks(self) -> bool:
+        return self._service.engine is not None
+
+    def before_start(self, new: NewTask) -> NewTask:
+        engine = self._service.engine
+        return new if engine is None else engine.before_insert(new)
 
 
 def _id(task: Task | str) -> str:

@@ -24,11 +24,12 @@ def run(keys: list[str], names: list[str]) -> dict[tuple[str, str], Cell]:
     async def main() -> dict[tuple[str, str], Cell]:
         async with chromium() as driven, browser(driven) as tabs:
             rows = [found for found in ROWS if found.name in names]
-            return await cells(tabs, [CLIENTS[key] for key in keys], rows, ADAPTERS, tabs=8)
+            return await cells(tabs, [CLIENTS[key] for key in keys], rows, ADAPTERS, tabs=8, scale=0.5)
 
     return asyncio.run(main())
 
 
+@pytest.mark.timeout(300)  # on a busy machine it goes on more slowly
 @pytest.mark.skipif(find_chromium() is None, reason="Chromium is missing: install chromium")
 def test_a_client_that_hangs_is_seen_to_hang_where_ours_ends_and_tells_the_truth() -> None:
     names = ["it completes", "401", "hidden", "unmounted"]
@@ -40,6 +41,7 @@ def test_a_client_that_hangs_is_seen_to_hang_where_ours_ends_and_tells_the_truth
     assert found["set-interval", "it completes"].grade.grade == TRUE, "it is given what it needs"
 
 
+@pytest.mark.timeout(300)
 def test_our_client_in_python_ends_and_tells_the_truth_at_every_bad_server() -> None:
     found = asyncio.run(cells(None, [PYTHON], SERVERS, ADAPTERS, tabs=len(SERVERS)))
     assert len(found) == len(SERVERS)

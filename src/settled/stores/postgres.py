@@ -18,23 +18,30 @@ import psycopg
 from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
-from settled.stores import postgres_check, postgres_open, postgres_verbs, queries
-from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
+from settled.stores import postgres_check, postgres_migrate, postgres_open, postgres_verbs, queries
+from settled.stores.base import Backlog, Batches, Change, Pulse, RowRefused, Written
+from settled.stores.batch_reads import BatchReads
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
 from settled.stores.postgres_line import Connection, Line
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
-from settled.stores.rows import born, snapshot_of
+from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.state_folder import state_folder
 
 TRIES = 5
 """How often a transaction is tried that the database takes back because of another."""
-TELLING = frozenset({"insert", "settle", "claim", "progress"})
+TELLING = frozenset({"insert", "insert_batch", "settle", "claim", "progress", "refresh"})
 """The verbs of which other processes are told."""
-UNSURE = 10_000
+UNSURE = 200_000
 """How many inserts without an answer are remembered, so that to try one again makes no second task."""
+
+_BEHIND = "WHERE EXISTS (SELECT 1 FROM {schema}.task_results h WHERE h.id = %(first)s::text)"
+"""For the tasks of a batch behind its first, whose idempotency key may have been taken."""
+_NAMED = """WHERE EXISTS (
+    SELECT 1 FROM {schema}.task_latest l WHERE l.name = v.name AND l.key = v.latest AND l.task = v.id)"""
+"""For a refresh: only if its key's row has named it."""
 
 
 class PostgresStore:
@@ -48,6 +55,9 @@ class PostgresStore:
         self._sql = {
             name: text.replace("{schema}", self.place.quoted) for name, text in queries.load("postgres").items()
         }
+        insert = self._sql["insert"]
+        for name, guard in {"insert": "", "insert_behind": _BEHIND, "insert_named": _NAMED}.items():
+            self._sql[name] = insert.replace("{guard}", guard.replace("{schema}", self.place.quoted))
         self._writer = Line(lambda: postgres_open.connect(self.place, writes=True))
         self._reader = Line(lambda: postgres_open.connect(self.place))
         self._session = Line(lambda: postgres_open.connect(self.place))
@@ -56,6 +66,7 @@ class PostgresStore:
         self._offset = 0
         self._id = ""
         self._version = itertools.count()
+        self.batches: Batches = BatchReads(self._query, self._tasks, texts)
         self._sent: list[tuple[NewTask, str]] = []  # the tasks of the present transaction, under their ids
         self._unsure: dict[int, tuple[NewTask, str]] = {}  # by identity: the writer tries the same object again
 
@@ -69,7 +80,7 @@ class PostgresStore:
         with translate(self.place.shown):
             connection = postgres_open.connect(self.place)
             try:
-                return postgres_open.is_ledger(connection, self.place)
+                return postgres_migrate.is_ledger(connection, self.place)
             finally:
                 connection.close()
 
@@ -77,7 +88,7 @@ class PostgresStore:
         for line in self._lines:
             line.open()
         with translate(self.place.shown), self._writer.use() as connection:
-            postgres_open.migrate(connection, self.place, self._sql)
+            postgres_migrate.migrate(connection, self.place, self._sql)
         sent = self.clock.steady_ms()
         now, self._id = self._query("now")[0]
         self._note(now, sent)
@@ -121,14 +132,10 @@ class PostgresStore:
                 statements += self._last_look(changes, estimate)
             sent = self.clock.steady_ms()
             with self._writer.use() as connection:
-                answers = self._send(connection, statements)
+                answers = self._send(connection, statements, postgres_open.WRITING)
         now: int = answers[0][0][0]
         self._note(now, sent)
-        results, start = [], 0
-        for plan in plans:
-            end = start + len(plan.statements)
-            results.append(plan.answer(now, answers[start:end]))
-            start = end
+        results = postgres_verbs.together(plans).answer(now, answers)
         if self._unsure:
             for row, _ in self._sent:
                 self._unsure.pop(id(row), None)
@@ -139,12 +146,14 @@ class PostgresStore:
     def _plan(self, verb: str, rows: Sequence[Any], now: int) -> Plan:
         if verb == "insert":
             return self._plan_insert(rows, now)
+        if verb == "insert_batch":
+            return postgres_verbs.together([self._plan_insert(batch, now, keyed=batch[0].key) for batch in rows])
         if verb == "prune":
             return postgres_verbs.prune(rows, now)
         make: Callable[[Sequence[Any]], Plan] = getattr(postgres_verbs, verb)
         return make(rows)
 
-    def _plan_insert(self, rows: Sequence[NewTask], now: int) -> Plan:
+    def _plan_insert(self, rows: Sequence[NewTask], now: int, keyed: str | None = None) -> Plan:
         """Give each task its id once, however often it is sent: a commit may arrive though its answer does not."""
         ids = sorted(new_ids(now, len(rows)))  # those of one instant are claimed in their order
         ids = [row.id or id_ for row, id_ in zip(rows, ids, strict=True)]
@@ -154,7 +163,9 @@ class PostgresStore:
             if before is not None:
                 ids[number] = before[1]
                 known.add(before[1])
-        self._sent = list(zip(rows, ids, strict=True))
+        self._sent += zip(rows, ids, strict=True)
+        if keyed is not None:
+            return postgres_verbs.insert_keyed_batch(rows, ids, known)
         return postgres_verbs.insert(rows, ids, known)
 
     def _last_look(self, changes: Sequence[Change], now: int) -> list[tuple[str, dict[str, Any]]]:
@@ -162,12 +173,16 @@ class PostgresStore:
         bounds = postgres_verbs.bounds_of(verdicts, now)
         return [("in_time", {"bounds": str(bounds)})] if bounds else []
 
-    def _send(self, connection: Connection, statements: Sequence[tuple[str, Any]]) -> list[list[tuple[Any, ...]]]:
+    def _send(
+        self, connection: Connection, statements: Sequence[tuple[str, Any]], settings: str
+    ) -> list[list[tuple[Any, ...]]]:
         """Run statements in one transaction and one round trip; one alone is a transaction by itself."""
-        if len(statements) == 1:
+        if len(statements) == 1 and self.place.direct:
             name, values = statements[0]
             return [connection.execute(self._sql[name], values).fetchall()]
         with connection.pipeline():  # up to its end all is one transaction
+            if not self.place.direct:
+                connection.execute(settings)
             cursors = [connection.execute(self._sql[name], values) for name, values in statements]
         return [cursor.fetchall() for cursor in cursors]
 
@@ -177,7 +192,8 @@ class PostgresStore:
         values = {
             "id": task_id, "name": new.name, "arguments": new.arguments, "key": new.key, "owner": new.owner,
             "attempts": new.max_attempts, "timeout": new.timeout_ms, "lease": new.lease_ms, "backoff": new.backoff_ms,
-            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms,
+            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms, "lane": new.lane,
+            "places": new.lane_places, "gap": new.lane_gap_us,
         }  # fmt: skip
         made = yield self._sql["insert_within"], values
         if made:
@@ -249,6 +265,19 @@ class PostgresStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         return int(self._query("prunable", before=new_id(self.now() - age_ms), age=age_ms, limit=limit)[0][0])
 
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        asked = {"names": texts(name for name, _ in keys), "keys": texts(key for _, key in keys)}
+        return self._latest("read_latests", **asked)
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        page = dict(zip(("after_name", "after_key"), after or (None, None), strict=True))
+        return self._latest("list_latest", name=name, failing=failing, limit=limit, **page)
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return [Former._make(row) for row in self._query("former", name=name, key=key, limit=limit)]
+
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.place.shown), self._reader.use() as connection:
             return postgres_check.findings(connection, self.place, self._sql, deep=deep)
@@ -278,20 +307,23 @@ class PostgresStore:
 
     def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
         """Ask once more where a session turned out to be dead, as after a restart of the server."""
-        sql = self._sql[statement]
+        asked = [(statement, values or None)]
         with translate(self.place.shown):
             again = not self._reader.is_new()
             try:
                 with self._reader.use() as connection:
-                    return connection.execute(sql, values or None).fetchall()
+                    return self._send(connection, asked, postgres_open.READING)[0]
             except psycopg.OperationalError:
                 if not (again and self._reader.is_new()):
                     raise
             with self._reader.use() as connection:
-                return connection.execute(sql, values or None).fetchall()
+                return self._send(connection, asked, postgres_open.READING)[0]
 
     def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:
         return [snapshot_of(row[:-1], row[-1]) for row in self._query(statement, **values)]
+
+    def _latest(self, statement: str, /, **values: Any) -> list[LatestRow]:
+        return [latest_of(row[:-1], row[-1]) for row in self._query(statement, **values)]
 
     def _instant(self, statement: str, /, **values: Any) -> int | None:
         sent = self.clock.steady_ms()

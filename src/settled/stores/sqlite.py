@@ -20,7 +20,7 @@ from typing import Any
 from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
 from settled.stores import sqlite_check, sqlite_open
 from settled.stores.base import (
@@ -28,6 +28,7 @@ from settled.stores.base import (
     PUBLISH_AFTER_MS,
     PUBLISH_WITHIN_MS,
     Backlog,
+    Batches,
     Beat,
     Change,
     Claim,
@@ -36,13 +37,17 @@ from settled.stores.base import (
     Prune,
     Publish,
     Pulse,
+    Purge,
+    Put,
+    Refresh,
     RowRefused,
     Written,
 )
+from settled.stores.batch_reads import BatchReads
 from settled.stores.liveness import LockFolder
-from settled.stores.rows import born, snapshot_of
+from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
-from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_new, settlement
+from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, of_refresh, settlement
 
 STALLED_MS = 20
 """A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
@@ -70,6 +75,7 @@ class SQLiteStore:
         self._settling: Sequence[Verdict] = ()
         self._spare: _Reader | None = None
         self._closed = True
+        self.batches: Batches = BatchReads(self._ask, self._tasks_now, lambda ids: json.dumps(list(ids)))
 
     # -- life
 
@@ -195,6 +201,21 @@ class SQLiteStore:
             self._cursor().execute(*insertion(unkeyed[start : start + MOST_ROWS], None, self._offset))
         return [(row, True) if row.key is None else self._insert_keyed(row) for row in made]
 
+    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+        return [self._insert_batch(now, batch) for batch in rows]
+
+    def _insert_batch(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        made = [born(row, id_, now) for row, id_ in zip(rows, sorted(new_ids(now, len(rows))), strict=True)]
+        rest = made
+        if made[0].key is not None:
+            first = self._insert_keyed(made[0])
+            if not first[1]:
+                return [first]
+            rest = made[1:]
+        for start in range(0, len(rest), MOST_ROWS):
+            self._cursor().execute(*insertion(rest[start : start + MOST_ROWS], None, self._offset))
+        return [(row, True) for row in made]
+
     def _born(self, rows: Sequence[NewTask], now: int) -> list[Snapshot]:
         ids = new_ids(now, len(rows))
         return [born(row, row.id or task_id, now) for row, task_id in zip(rows, ids, strict=True)]
@@ -290,6 +311,21 @@ class SQLiteStore:
             for row in rows
         ]
 
+    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
+        started = [item for row in rows for item in row if self._one("start_refresh", {**of_refresh(item), "now": now})]
+        made = self.insert(now, [item.new._replace(id=item.task, latest=item.key) for item in started])
+        by_id = {task.id: task for task, _ in made}
+        return [[by_id.get(item.task) for item in row] for row in rows]
+
+    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
+        return [self._one("put", {**row._asdict(), **row.policy._asdict(), "now": now}) for row in rows]
+
+    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
+        return [self._one("purge", row._asdict()) for row in rows]
+
+    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
+        return [self._cursor().execute(SQL["forget"], (now, limit)).rowcount for limit in rows]
+
     # -- verbs that read
 
     def read(self, ids: Sequence[str]) -> list[Snapshot]:
@@ -350,6 +386,20 @@ class SQLiteStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         before = self.now() - age_ms
         return int(self._query(SQL["prunable"], (new_id(before), before, limit))[0][0])
+
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        if len(keys) == 1:
+            return self._latest("read_latest", keys[0])
+        return self._latest("read_latests", (json.dumps(list(keys)),))
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        page = dict(zip(("after_name", "after_key"), after or (None, None), strict=True))
+        return self._latest("list_latest", {"name": name, "failing": failing, "limit": limit, **page})
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return [Former._make(row) for row in self._query(SQL["former"], (name, key, limit))]
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.path):
@@ -430,6 +480,18 @@ class SQLiteStore:
         now = self.now()
         return [snapshot_of(row, now) for row in rows]
 
+    def _latest(self, name: str, values: Any) -> list[LatestRow]:
+        rows = self._query(SQL[name], values)
+        now = self.now()
+        return [latest_of(row, now) for row in rows]
+
+    def _ask(self, name: str, **values: Any) -> list[Any]:
+        rows, now = self._query(SQL[name], values), self.now()
+        return [(*row, now) for row in rows] if name == "batch_states" else rows
+
+    def _tasks_now(self, name: str, **values: Any) -> list[Snapshot]:
+        return self._tasks(name, {"now": self.now(), **values})
+
     def _write_all(self, rows: Sequence[Verdict], now: int) -> bool:
         return self._cursor().execute(*settlement(rows, now, now, self._offset)).rowcount == len(rows)
 
@@ -442,7 +504,7 @@ class SQLiteStore:
         return self._writer.cursor()
 
     def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
-        if self._one("insert_keyed", of_new(snapshot)):
+        if self._one("insert_keyed", of_new(snapshot) + of_group(snapshot)):
             return snapshot, True
         values = (snapshot.id, snapshot.name, snapshot.key, snapshot.owner)
         found = self._cursor().execute(SQL["read_key"], values).fetchone()

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from bench.zombies.culprits import FOLDER
+from bench.zombies.kept import end_of
 from bench.zombies.processes import ROOT, Process, Undertaker
 from bench.zombies.servers import KINDS, Server, free_port
 from bench.zombies.system import System
@@ -161,9 +162,9 @@ class Instance:
         parts = []
         for log in sorted(self.logs.glob("*.log")):
             with open(log, "rb") as file:
-                file.seek(max(since.get(log.name, 0), log.stat().st_size - most))
+                file.seek(max(since.get(log.name, 0), log.stat().st_size - 10 * most))
                 text = file.read().decode("utf-8", "replace").replace(str(self.folder), "…")
-            text = ESCAPES.sub("", text).replace(str(ROOT), "…").strip()
+            text = end_of(ESCAPES.sub("", text).replace(str(ROOT), "…").strip(), most)
             if text:
                 parts.append(f"==> {log.name}\n{text}")
         return "\n".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import sys
 import tempfile
 from typing import Any
@@ -10,6 +11,14 @@ from typing import Any
 from bench.zombies.grading import SETTLED
 from bench.zombies.processes import ROOT
 
+OWN = (
+    (str(ROOT), "…"),
+    (sys.base_prefix, "…python"),
+    (tempfile.gettempdir(), "…tmp"),
+    (platform.release(), platform.release().partition("-")[0]),
+    (f"@{platform.node()}", "@host"),
+)
+"""What is this machine's, and what stands for it."""
 SHORT_LOG = 500
 """Characters of the log of a cell that settled."""
 
@@ -17,16 +26,21 @@ SHORT_LOG = 500
 def kept(record: dict[str, Any]) -> dict[str, Any]:
     """The record of a cell as it goes into the file."""
     if record["grade"] == SETTLED:
-        record = {**record, "log": record.get("log", "")[-SHORT_LOG:]}
+        record = {**record, "log": end_of(record.get("log", ""), SHORT_LOG)}
     cleaned: dict[str, Any] = impersonal(record)
     return cleaned
+
+
+def end_of(log: str, most: int) -> str:
+    """The last lines that fit into so many characters."""
+    return log if len(log) <= most else log[-most:].partition("\n")[2]
 
 
 def impersonal(value: Any) -> Any:
     """The same without the paths of this machine."""
     if isinstance(value, str):
-        for path, name in ((str(ROOT), "…"), (sys.base_prefix, "…python"), (tempfile.gettempdir(), "…tmp")):
-            value = value.replace(path, name)
+        for own, name in OWN:
+            value = value.replace(own, name)
         return value
     if isinstance(value, dict):
         return {key: impersonal(inner) for key, inner in value.items()}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from bench.zombies.faults import FAULTS
-from bench.zombies.kept import kept, written
+from bench.zombies.kept import impersonal, kept, written
 from bench.zombies.table import SYSTEMS
+
+WHERE = re.compile(r" --json \S+")
+"""Where a part went is nobody's business."""
 
 
 def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -22,7 +26,9 @@ def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
             cells.setdefault(name, {}).update(of)
     return {
         **parts[-1],
-        "runs": [run for part in parts for run in part["runs"]],
+        "runs": [
+            impersonal(run) | {"command": WHERE.sub("", run["command"])} for part in parts for run in part["runs"]
+        ],
         "systems": {name: systems[name] for name in SYSTEMS if name in systems},
         "cells": {
             name: {fault: kept(cells[name][fault]) for fault in FAULTS if fault in cells[name]}

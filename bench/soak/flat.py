@@ -13,7 +13,7 @@ DESCRIPTORS_SLACK = 3
 
 
 def judged(samples: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
-    """For each process: MB (median) and descriptors (fewest) in the second and in the last quarter, the slope between, and the verdict.
+    """For each process: MB (median) and descriptors (fewest) in the second and the last quarter, slope, and verdict.
 
     The first quarter is left out: caches and pools fill then. Samples are (seconds, MB, descriptors, threads).
     """

@@ -121,7 +121,7 @@ class PostgresStore:
                 statements += self._last_look(changes, estimate)
             sent = self.clock.steady_ms()
             with self._writer.use() as connection:
-                answers = self._send(connection, statements)
+                answers = self._send(connection, statements, postgres_open.WRITING)
         now: int = answers[0][0][0]
         self._note(now, sent)
         results, start = [], 0
@@ -162,12 +162,16 @@ class PostgresStore:
         bounds = postgres_verbs.bounds_of(verdicts, now)
         return [("in_time", {"bounds": str(bounds)})] if bounds else []
 
-    def _send(self, connection: Connection, statements: Sequence[tuple[str, Any]]) -> list[list[tuple[Any, ...]]]:
+    def _send(
+        self, connection: Connection, statements: Sequence[tuple[str, Any]], settings: str
+    ) -> list[list[tuple[Any, ...]]]:
         """Run statements in one transaction and one round trip; one alone is a transaction by itself."""
-        if len(statements) == 1:
+        if len(statements) == 1 and self.place.direct:
             name, values = statements[0]
             return [connection.execute(self._sql[name], values).fetchall()]
         with connection.pipeline():  # up to its end all is one transaction
+            if not self.place.direct:
+                connection.execute(settings)
             cursors = [connection.execute(self._sql[name], values) for name, values in statements]
         return [cursor.fetchall() for cursor in cursors]
 
@@ -279,17 +283,17 @@ class PostgresStore:
 
     def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
         """Ask once more where a session turned out to be dead, as after a restart of the server."""
-        sql = self._sql[statement]
+        asked = [(statement, values or None)]
         with translate(self.place.shown):
             again = not self._reader.is_new()
             try:
                 with self._reader.use() as connection:
-                    return connection.execute(sql, values or None).fetchall()
+                    return self._send(connection, asked, postgres_open.READING)[0]
             except psycopg.OperationalError:
                 if not (again and self._reader.is_new()):
                     raise
             with self._reader.use() as connection:
-                return connection.execute(sql, values or None).fetchall()
+                return self._send(connection, asked, postgres_open.READING)[0]
 
     def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:
         return [snapshot_of(row[:-1], row[-1]) for row in self._query(statement, **values)]

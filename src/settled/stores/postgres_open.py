@@ -41,6 +41,10 @@ SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off
 -- The plan of a claim that is kept for all limits would fetch and sort all that is due, for one task of a backlog.
 SET enable_sort = off;
 """
+_BOUNDS = {"statement_timeout": "30s", "lock_timeout": "2s", "jit": "off"}
+_PLANS = dict.fromkeys(
+    ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_sort"), "off"
+)
 
 
 class Place(NamedTuple):
@@ -78,6 +82,14 @@ def place_of(url: str) -> Place:
     host, database = known.get("host") or "", known.get("dbname") or known.get("user") or ""
     port = f":{known['port']}" if "port" in known else ""
     return Place(conninfo, schema, direct == "yes", f"postgresql://{host}{port}/{database}, schema {schema}")
+
+
+def _for_one_transaction(settings: dict[str, str]) -> str:
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+READING, WRITING = _for_one_transaction(_BOUNDS), _for_one_transaction(_BOUNDS | _PLANS)
+"""What a transaction begins with where its session is another's in a moment, and was another's just now."""
 
 
 def connect(place: Place, *, writes: bool = False) -> Connection:

@@ -56,6 +56,11 @@ class Service:
         self._publisher: Publisher | None = None
         self._background: _Background | None = None
 
+    @property
+    def open(self) -> bool:
+        """Whether this process has the ledger open."""
+        return self._pid == os.getpid()
+
     def ready(self) -> None:
         """Open the ledger in this process, once; sweep it and follow it from then on."""
         if self._pid == os.getpid():

@@ -1,5 +1,6 @@
 """settled: every background task ends in a database write, and everyone who waits for it stops."""
 
+from settled.batch import Batch
 from settled.errors import (
     BadArguments,
     BadInput,
@@ -23,7 +24,7 @@ from settled.errors import (
 from settled.function import TaskFunction
 from settled.ledger import Ledger
 from settled.policy import Policy
-from settled.records import Ending, Snapshot
+from settled.records import BatchEnding, BatchSnapshot, Ending, Failure, Snapshot
 from settled.remote import await_, wait
 from settled.runner.context import Context
 from settled.states import End, Reason, Status
@@ -39,9 +40,13 @@ __all__ = [
     "BadPolicy",
     "BadTaskFunction",
     "BadTaskId",
+    "Batch",
+    "BatchEnding",
+    "BatchSnapshot",
     "Context",
     "End",
     "Ending",
+    "Failure",
     "KeyConflict",
     "Ledger",
     "LedgerFull",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
+from settled.batch import Batch
+from settled.batches import Batches
 from settled.clock import Clock
 from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
@@ -28,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Tasks:
+class Tasks(Batches):
     """One ledger and the task functions that run on it.
 
     url               where the ledger is: ``sqlite:///tasks.db``, or ``postgresql://user@host/database``
@@ -121,6 +123,14 @@ class Tasks:
         """The same, on an event loop."""
         return await self._function(name).asubmit(*args, **kwargs)
 
+    def submit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """Submit many calls by name, in one commit; see ``TaskFunction.submit_many``."""
+        return self._function(name).submit_many(items)
+
+    async def asubmit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """The same, on an event loop."""
+        return await self._function(name).asubmit_many(items)
+
     def submit_new(self, new: NewTask, connection: Any = None) -> Task:
         """Create a task that is made already, in the connection's transaction if one is given; ``submit`` does this."""
         self._running()
@@ -145,7 +155,7 @@ class Tasks:
     # -- looking and waiting
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Ledger:  # type: ignore[override]
         """The ledger, opened."""
         self._service.ready()
         return self._service.ledger
@@ -179,7 +189,7 @@ class Tasks:
         return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
 
     @property
-    def closing(self) -> bool:
+    def closing(self) -> bool:  # type: ignore[override]
         """Whether this process has been told to end; whoever waits is rung then."""
         return self._service.closing
 

@@ -39,7 +39,7 @@ born AS (
         CASE WHEN alive IS NULL THEN c.now + v.start
              ELSE least(c.now + v.timeout + %(margin)s::bigint, c.now + v.start + v.reserve) END,
         c.now + v.start + v.reserve, alive, v.retry_of, v.batch, v.lane, v.places, v.gap
-    FROM v, (SELECT {schema}.began_ms() AS now) c
+    FROM v, (SELECT {schema}.began_ms() AS now) c {guard}
     ON CONFLICT DO NOTHING)
 SELECT {schema}.began_ms(), (SELECT json_agg(DISTINCT worker)::text FROM v WHERE worker IS NOT NULL AND alive IS NULL);
 
@@ -262,6 +262,57 @@ SELECT {schema}.began_ms(), count(*) FROM gone;
 -- name: read_tasks
 -- A row is as of the instant at which the statement began, before anything was read: never later than what it says.
 SELECT {task}, {schema}.began_ms() FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]);
+
+-- name: batch_states
+-- Of the tasks of a batch by status; and of its first task.
+SELECT s.status, s.count, s.finished_at, s.settles_at, f.name, f.owner, f.created_at, {schema}.began_ms()
+FROM (SELECT status, count(*) AS count, max(finished_at) AS finished_at, max(settles_at) AS settles_at
+      FROM {schema}.task_results WHERE batch = %(batch)s::text GROUP BY status) s,
+     (SELECT name, owner, created_at FROM {schema}.task_results WHERE batch = %(batch)s::text ORDER BY id LIMIT 1) f;
+
+-- name: batch_page
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND id > coalesce(%(after)s::text, '') ORDER BY id LIMIT %(limit)s::int;
+
+-- name: batch_open
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND status IN ('pending', 'running') LIMIT %(limit)s::int;
+
+-- name: batch_begun
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND (status = 'running' OR status = 'pending' AND attempt > 0) LIMIT %(limit)s::int;
+
+-- name: batch_ended
+-- What has settled since an instant. One that was settled by hand may not say when: it is found page by page.
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND status IN ('completed', 'failed')
+  AND (finished_at, id) > (%(since)s::bigint, %(after)s::text)
+ORDER BY finished_at, id LIMIT %(limit)s::int;
+
+-- name: batch_failed
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND id > coalesce(%(after)s::text, '') AND status = 'failed'
+ORDER BY id LIMIT %(limit)s::int;
+
+-- name: batch_failures
+SELECT coalesce(reason, 'exception'), error_message, error_type, count(*)
+FROM {schema}.task_results WHERE batch = %(batch)s::text AND status = 'failed'
+GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2 LIMIT %(limit)s::int;
+
+-- name: batch_overdue
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE status IN ('pending', 'running') AND deadline_at <= {schema}.began_ms() AND batch = %(batch)s::text
+ORDER BY deadline_at LIMIT %(limit)s::int;
+
+-- name: batch_workers
+SELECT DISTINCT worker FROM {schema}.task_results WHERE batch = %(batch)s::text AND status = 'running';
+
+-- name: batch_marks
+-- What a waiter could notice of these batches.
+SELECT batch, json_agg(status || count ORDER BY status)::text FROM (
+    SELECT batch, status, count(*) AS count FROM {schema}.task_results
+    WHERE batch = ANY (%(batches)s::text[]) GROUP BY batch, status) found
+GROUP BY batch;
 
 -- name: quiet
 -- Whether no other transaction that has written tasks is under way, here, where all writing is done.

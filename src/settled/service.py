@@ -57,8 +57,8 @@ class Service:
         self._background: _Background | None = None
 
     @property
-    def open(self) -> bool:
-        """Whether this process has the ledger open."""
+    def is_ready(self) -> bool:
+        """Whether the ledger is open in this process."""
         return self._pid == os.getpid()
 
     def ready(self) -> None:

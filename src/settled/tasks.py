@@ -17,6 +17,8 @@ from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
 from settled.errors import BadInput, BadTaskFunction, NotAllowed, UnknownTaskName
 from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
+from settled.latest import LatestFunction
+from settled.latest.options import Seconds, options_of
 from settled.ledger import Ledger
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
@@ -61,6 +63,7 @@ class Tasks(Batches):
         self.embedded = embedded and engine is None
         self.engine = engine
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
+        self.latests: dict[str, LatestFunction[Any, Any]] = {}
         self._registered: dict[str, Registered] = {}
         self._places = places
         self.lease = lease
@@ -112,6 +115,44 @@ class Tasks(Batches):
             return made
 
         return register if function is None else register(function)
+
+    def latest(
+        self, *, fresh_for: Seconds, retry_after: Seconds = 60.0, retry_cap: Seconds | None = None,
+        stale_for: Seconds | None = None, max_age: Seconds | None = None, history: int = 0,
+        key: Callable[[str], str] | None = None, **options: Any,
+    ) -> Callable[[Callable[P, R]], LatestFunction[P, R]]:  # fmt: skip
+        """Register a function of a key, whose newest good value is kept; durations in seconds or as ``timedelta``.
+
+        fresh_for    for how long a value is fresh; a look at an older one starts a refresh
+        retry_after  the pause after a failure; it doubles with each in a row, up to retry_cap (a day, if not given)
+        stale_for    for how long beyond that an old value is still served beside an error; if not given, for ever
+        max_age      for how long a key is kept that nobody asks for; if not given, for ever
+        history      how many former values are kept
+        key          what makes a key of the text that is asked for; raises ``BadKey`` or ``ValueError``
+
+        The other options are those of ``task``: each refresh is an ordinary task. Raises ``BadTaskFunction``,
+        ``BadPolicy``.
+        """
+        chosen = options_of(fresh_for, retry_after, retry_cap, stale_for, max_age, history)
+
+        def register(function: Callable[P, R]) -> LatestFunction[P, R]:
+            made: TaskFunction[P, R] = self.task(**options)(function)
+            try:
+                latest = LatestFunction(made, _Home(self._service, self._running), chosen, key)
+            except BadTaskFunction:
+                del self.functions[made.name], self._registered[made.name]
+                raise
+            self.latests[made.name] = latest
+            return latest
+
+        return register
+
+    def latest_of(self, name: str) -> LatestFunction[Any, Any]:
+        """The latest function of a name; raise ``UnknownTaskName`` if there is none."""
+        if name not in self.latests:
+            known = ", ".join(sorted(self.latests)) or "none"
+            raise UnknownTaskName(f"No latest function is named {name!r}; registered here: {known}.")
+        return self.latests[name]
 
     # -- submitting
 
@@ -315,7 +356,7 @@ class Tasks(Batches):
         ``NotAllowed`` while the ledger is open in this process: begin before the application does.
         """
         home = self._service, self.url, self.embedded, self.engine
-        if self._service.open:
+        if self._service.is_ready:
             raise NotAllowed(
                 f"The ledger of this Tasks is open already, and what runs on it would be cut off. Move it before the "
                 f"application starts and before the first submit, or stop() it. It is {shown(self.url, 300)}."
@@ -359,6 +400,31 @@ class Tasks(Batches):
                 f"No task function is named {name!r}; registered here: {known}. Nothing was submitted."
             )
         return self.functions[name]
+
+
+class _Home:
+    """What the keys of a latest function need of this process."""
+
+    def __init__(self, service: Service, run_tasks: Callable[[], None]) -> None:
+        self._service = service
+        self.run_tasks = run_tasks
+
+    @property
+    def ledger(self) -> Ledger:
+        self._service.ready()
+        return self._service.ledger
+
+    @property
+    def at_hand(self) -> Ledger | None:
+        return self._service.ledger if self._service.is_ready else None
+
+    @property
+    def runs_tasks(self) -> bool:
+        return self._service.engine is not None
+
+    def before_start(self, new: NewTask) -> NewTask:
+        engine = self._service.engine
+        return new if engine is None else engine.before_insert(new)
 
 
 def _id(task: Task | str) -> str:

@@ -4,6 +4,7 @@ from settled.batch import Batch
 from settled.errors import (
     BadArguments,
     BadInput,
+    BadKey,
     BadLedgerUrl,
     BadPolicy,
     BadTaskFunction,
@@ -19,10 +20,13 @@ from settled.errors import (
     TaskFailed,
     TaskNotFound,
     TaskPruned,
+    TryLater,
     UnknownTaskName,
 )
 from settled.function import TaskFunction
+from settled.latest import Latest, LatestFunction
 from settled.ledger import Ledger
+from settled.limit import Limit
 from settled.policy import Policy
 from settled.records import BatchEnding, BatchSnapshot, Ending, Failure, Snapshot
 from settled.remote import await_, wait
@@ -36,6 +40,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BadArguments",
     "BadInput",
+    "BadKey",
     "BadLedgerUrl",
     "BadPolicy",
     "BadTaskFunction",
@@ -48,10 +53,13 @@ __all__ = [
     "Ending",
     "Failure",
     "KeyConflict",
+    "Latest",
+    "LatestFunction",
     "Ledger",
     "LedgerFull",
     "LedgerTooNew",
     "LedgerUnavailable",
+    "Limit",
     "NotAllowed",
     "NotSettled",
     "Policy",
@@ -66,6 +74,7 @@ __all__ = [
     "TaskNotFound",
     "TaskPruned",
     "Tasks",
+    "TryLater",
     "UnknownTaskName",
     "await_",
     "wait",

@@ -109,5 +109,5 @@ def _as_task(batch: BatchSnapshot) -> Snapshot:
     return Snapshot(
         batch.id, batch.name, status, None, None, None, None, None, "", None, batch.owner, None, None, 1, 1, 0, 0, 0,
         batch.created_at, batch.created_at, batch.finished_at, 0, batch.settles_at, batch.settles_at, None, None, None,
-        None, None, None, None, batch.as_of,
+        None, None, None, None, None, batch.as_of,
     )  # fmt: skip

@@ -12,6 +12,8 @@ from settled import (
     BatchSnapshot,
     Context,
     Ending,
+    Latest,
+    LatestFunction,
     Ledger,
     Snapshot,
     Task,
@@ -34,7 +36,9 @@ from settled.runner import process
 from settled.stores import base, sqlite_open
 from settled.web import problems, wire
 
-CLASSES = (Tasks, TaskFunction, Task, Ending, Batch, BatchSnapshot, Snapshot, Context, Ledger)
+CLASSES = (
+    Tasks, TaskFunction, LatestFunction, Latest, Task, Ending, Batch, BatchSnapshot, Snapshot, Context, Ledger,
+)  # fmt: skip
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -20,7 +20,7 @@ function domainOf(piece) {
   try {
     const { hostname } = new URL(`http://${piece.replace(/^([a-z][a-z0-9+.-]*:)?\/\//i, "")}`);
     const host = hostname.replace(/\.$/, "").replace(/^www\./, "");
-    return /^([a-z0-9-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*$/.test(host) ? host : null;
+    return /^((?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-|\d+$)[a-z0-9-]{1,63}(?<!-)$/.test(host) ? host : null;
   } catch {
     return null;
   }

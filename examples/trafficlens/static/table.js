@@ -62,7 +62,7 @@ function told(row, text, detail, retry) {
   const sentence = h("span", { class: "sentence", title: detail && detail !== text ? detail : null }, text);
   const clock = h("span", { class: "clock" });
   const button = row.state === "failed" && !row.refused && retry
-    ? h("button", { type: "button", class: "plain small", "aria-label": `Try ${row.key} again`, onclick: () => retry(row) }, "Try again")
+    ? h("button", { type: "button", class: "plain small", "aria-label": `Try again: ${row.key}`, onclick: () => retry(row) }, "Try again")
     : null;
   row.tick = () => {
     if (row.state === "waiting") clock.textContent = row.item ? within(settlesIn(row)) : "";

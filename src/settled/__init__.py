@@ -3,6 +3,7 @@
 from settled.errors import (
     BadArguments,
     BadInput,
+    BadKey,
     BadLedgerUrl,
     BadPolicy,
     BadTaskFunction,
@@ -18,9 +19,11 @@ from settled.errors import (
     TaskFailed,
     TaskNotFound,
     TaskPruned,
+    TryLater,
     UnknownTaskName,
 )
 from settled.function import TaskFunction
+from settled.latest import Latest, LatestFunction
 from settled.ledger import Ledger
 from settled.policy import Policy
 from settled.records import Ending, Snapshot
@@ -35,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BadArguments",
     "BadInput",
+    "BadKey",
     "BadLedgerUrl",
     "BadPolicy",
     "BadTaskFunction",
@@ -43,6 +47,8 @@ __all__ = [
     "End",
     "Ending",
     "KeyConflict",
+    "Latest",
+    "LatestFunction",
     "Ledger",
     "LedgerFull",
     "LedgerTooNew",
@@ -61,6 +67,7 @@ __all__ = [
     "TaskNotFound",
     "TaskPruned",
     "Tasks",
+    "TryLater",
     "UnknownTaskName",
     "await_",
     "wait",

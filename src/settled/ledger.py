@@ -30,7 +30,7 @@ from settled.post import Post
 from settled.reader import Reader
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
-from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Publish, RowRefused, Store
+from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Publish, Refresh, RowRefused, Store
 from settled.writer import FOREVER, Writer
 
 log = logging.getLogger("settled")
@@ -141,6 +141,14 @@ class Ledger:
             return False
         return self.settle_now(verdicts.of_attempt(row, Reason.ENQUEUE_FAILED, message))
 
+    def change(self, verb: str, rows: Sequence[Any], patience: float = SUBMIT_PATIENCE) -> list[Any]:
+        """Make a change that touches no status (a verb of ``stores.base.Verbs``) for each row; their results."""
+        return self._writer.write_all(verb, rows, patience)
+
+    def achange(self, verb: str, row: Any, patience: float = SUBMIT_PATIENCE) -> asyncio.Future[Any]:
+        """The same for one row, on an event loop."""
+        return self._writer.awrite(verb, row, patience)
+
     def settle(self, verdict: Verdict, future: Future[bool] | asyncio.Future[bool] | None = None) -> None:
         """Queue an attempt's verdict; it is tried until it is written or refused, or the process ends."""
         self._writer.put("settle", verdict, future, FOREVER)
@@ -177,6 +185,10 @@ class Ledger:
             )
         if row.adopted:
             raise NotAllowed("Celery runs this task, and nothing here can send it there. Call it again in your app.")
+        if row.latest is not None:
+            raise NotAllowed(
+                f"The task refreshed the latest value of {row.latest!r}. Refresh that key instead: its row must know."
+            )
         reserve = reserve_ms(0, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
         return NewTask(
             row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms,
@@ -193,7 +205,7 @@ class Ledger:
         follows from the row and the clock alone, and no later write can contradict it.
         """
         row = self._read(task_id)
-        if not self._due(row):
+        if not self.due(row):
             return row
         if time.monotonic() >= self._away_until:
             try:
@@ -219,7 +231,7 @@ class Ledger:
         else:
             found = await self._looked_for(task_id)
             row = await asyncio.to_thread(self._read, task_id) if found is None else found
-        return await asyncio.to_thread(self.get, task_id) if self._due(row) else row
+        return await asyncio.to_thread(self.get, task_id) if self.due(row) else row
 
     async def aread(self, verb: Callable[..., Any], *args: Any) -> Any:
         """Call one of the store's verbs that read, on an event loop."""
@@ -284,6 +296,15 @@ class Ledger:
             pruned: int = self._writer.write_all("prune", [Prune(round(age * 1000), limit)], SUBMIT_PATIENCE)[0]
             total += pruned
             if pruned < limit:
+                return total
+
+    def forget(self, limit: int = 1_000) -> int:
+        """Delete keys of latest values that were not refreshed for as long as they are kept; return how many."""
+        total = 0
+        while True:
+            gone: int = self._writer.write_all("forget", [limit], SUBMIT_PATIENCE)[0]
+            total += gone
+            if gone < limit:
                 return total
 
     # -- this process as a worker
@@ -371,7 +392,8 @@ class Ledger:
             f"No task has the id {task_id}. Check the id, and that this is the ledger that it was submitted to."
         )
 
-    def _due(self, row: Snapshot) -> bool:
+    def due(self, row: Snapshot) -> bool:
+        """Whether an open task is overdue, or its worker is known to be dead: ``get`` settles it first."""
         if row.settled:
             return False
         foreign = row.status is Status.RUNNING and row.worker is not None and row.worker != self.worker
@@ -426,12 +448,24 @@ class Ledger:
         elif verb == "insert":
             self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
             self.inserted(list(zip(payloads, results, strict=True)), post)
+        elif verb == "refresh":
+            self._refreshed([item for row in payloads for item in row], [task for row in results for task in row], post)
         elif verb == "claim":
             claimed: Rows = [row for rows in results for row in rows]
             self.here.update((row.id, row) for row in claimed)
             self.bell.ring([row.id for row in claimed], None, post)
         elif verb == "progress":
             self.bell.ring([progress.id for progress in payloads], None, post)
+
+    def _refreshed(self, asked: Sequence[Refresh], tasks: Sequence[Snapshot | None], post: Post) -> None:
+        started = [
+            (item.new, (task, True)) for item, task in zip(asked, tasks, strict=True) if task and not task.settled
+        ]
+        self.here.update((row.id, row) for _, (row, _) in started if row.worker is not None)
+        self.inserted(started, post)
+        for item, task in zip(asked, tasks, strict=True):
+            if task is None or task.settled:
+                self.not_inserted(item.new)
 
     def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
         news = {v.id: verdicts.final(v, now) for v in won if self.bell.heard_by_anyone(v.id)}
@@ -445,6 +479,9 @@ class Ledger:
     def _failed(self, verb: str, payload: Any) -> None:
         if verb == "insert":
             self.not_inserted(payload)
+        elif verb == "refresh":
+            for item in payload:
+                self.not_inserted(item.new)
 
 
 def _same(new: NewTask, row: Snapshot, created: bool) -> tuple[Snapshot, bool]:

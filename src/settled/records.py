@@ -50,6 +50,7 @@ class Snapshot(NamedTuple):
     worker: str | None
     retry_of: str | None
     previous_error: str | None
+    latest: str | None
     as_of: int
 
     @property
@@ -92,6 +93,7 @@ class NewTask(NamedTuple):
     key: str | None = None
     owner: str | None = None
     retry_of: str | None = None
+    latest: str | None = None  # the key whose value it refreshes; written only by ``refresh``
     id: str | None = None  # set, with a key: another system has named it, and it may have a row
     worker: str | None = None  # set: born running, claimed by this worker in the same statement
 
@@ -112,6 +114,52 @@ class Verdict(NamedTuple):
     deadline_at: int = 0
     expiry: bool = False  # written because it was overdue: the only kind that counts past settles_at
     row: Snapshot | None = None  # what it was formed on, for those who wait in this process
+    retry_after_ms: int | None = None  # for so long the upstream asked to be left alone
+
+
+class LatestRow(NamedTuple):
+    """What the ledger holds of one key at ``as_of``: its newest good value, its last error, its newest refresh."""
+
+    name: str
+    key: str
+    value: str | None = None  # JSON text
+    got_at: int | None = None  # there is a value, empty or not
+    last_error: str | None = None
+    last_reason: str | None = None
+    last_error_type: str | None = None
+    last_error_at: int | None = None
+    failures: int = 0  # in a row
+    retry_at: int = 0  # nobody but a forcing hand starts a refresh before
+    task: str | None = None
+    refreshing: bool = False  # whether that task is open
+    fresh_ms: int = 0
+    retry_ms: int = 60_000
+    retry_cap_ms: int = 86_400_000
+    keep_ms: int | None = None
+    history: int = 0
+    as_of: int = 0
+
+
+class LatestPolicy(NamedTuple):
+    """What a key's row keeps of its function's policy, in milliseconds; the names are those of ``LatestRow``."""
+
+    fresh_ms: int
+    retry_ms: int
+    retry_cap_ms: int
+    keep_ms: int | None = None
+    history: int = 0
+
+
+class Former(NamedTuple):
+    """A value that a key had before, as JSON text, and when it was got."""
+
+    text: str | None
+    got_at: int
+
+    @property
+    def value(self) -> Any:
+        """The decoded value."""
+        return None if self.text is None else json_text.loads(self.text)
 
 
 class WorkerRow(NamedTuple):

@@ -14,6 +14,8 @@ from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
 from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
 from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
+from settled.latest import LatestFunction
+from settled.latest.options import Seconds, options_of
 from settled.ledger import Ledger
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
@@ -57,6 +59,7 @@ class Tasks:
         self.embedded = embedded and engine is None
         self.engine = engine
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
+        self.latests: dict[str, LatestFunction[Any, Any]] = {}
         self._registered: dict[str, Registered] = {}
         self._places = places
         self.lease = lease
@@ -109,6 +112,44 @@ class Tasks:
 
         return register if function is None else register(function)
 
+    def latest(
+        self, *, fresh_for: Seconds, retry_after: Seconds = 60.0, retry_cap: Seconds | None = None,
+        stale_for: Seconds | None = None, max_age: Seconds | None = None, history: int = 0,
+        key: Callable[[str], str] | None = None, **options: Any,
+    ) -> Callable[[Callable[P, R]], LatestFunction[P, R]]:  # fmt: skip
+        """Register a function of a key, whose newest good value is kept; durations in seconds or as ``timedelta``.
+
+        fresh_for    for how long a value is fresh; a look at an older one starts a refresh
+        retry_after  the pause after a failure; it doubles with each in a row, up to retry_cap (a day, if not given)
+        stale_for    for how long beyond that an old value is still served beside an error; if not given, for ever
+        max_age      for how long a key is kept that nobody asks for; if not given, for ever
+        history      how many former values are kept
+        key          what makes a key of the text that is asked for; raises ``BadKey`` or ``ValueError``
+
+        The other options are those of ``task``: each refresh is an ordinary task. Raises ``BadTaskFunction``,
+        ``BadPolicy``.
+        """
+        chosen = options_of(fresh_for, retry_after, retry_cap, stale_for, max_age, history)
+
+        def register(function: Callable[P, R]) -> LatestFunction[P, R]:
+            made: TaskFunction[P, R] = self.task(**options)(function)
+            try:
+                latest = LatestFunction(made, self, chosen, key)
+            except BadTaskFunction:
+                del self.functions[made.name], self._registered[made.name]
+                raise
+            self.latests[made.name] = latest
+            return latest
+
+        return register
+
+    def latest_of(self, name: str) -> LatestFunction[Any, Any]:
+        """The latest function of a name; raise ``UnknownTaskName`` if there is none."""
+        if name not in self.latests:
+            known = ", ".join(sorted(self.latests)) or "none"
+            raise UnknownTaskName(f"No latest function is named {name!r}; registered here: {known}.")
+        return self.latests[name]
+
     # -- submitting
 
     def submit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
@@ -140,7 +181,26 @@ class Tasks:
             new = service.engine.before_insert(new)
         return Task(service.ledger, (await service.ledger.aadd(new))[0])
 
+    @property
+    def runs_tasks(self) -> bool:
+        """Whether an engine of this process is at work."""
+        return self._service.engine is not None
+
+    def run_tasks(self) -> None:
+        """Open the ledger and, if this process runs tasks, begin to; it may block for a while, the first time."""
+        self._running()
+
+    def before_start(self, new: NewTask) -> NewTask:
+        """Have a task that is about to be written born claimed by this process, if a place is free."""
+        engine = self._service.engine
+        return new if engine is None else engine.before_insert(new)
+
     # -- looking and waiting
+
+    @property
+    def at_hand(self) -> Ledger | None:
+        """The ledger, if it is open in this process; to open it may take its time."""
+        return self._service.ledger if self._service.is_ready else None
 
     @property
     def ledger(self) -> Ledger:

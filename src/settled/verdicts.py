@@ -11,10 +11,10 @@ from settled.states import RETRYABLE, Reason, Status
 
 def of_attempt(
     row: Snapshot, reason: Reason, message: str, *, error_type: str | None = None, traceback: str | None = None,
-    retry: bool = True, expiry: bool = False,
+    retry: bool = True, expiry: bool = False, retry_after_ms: int | None = None,
 ) -> Verdict:  # fmt: skip
     """The verdict on a failed attempt: another one if the reason and the remaining time allow it, else the end."""
-    due_at = row.as_of + pause_ms(max(row.attempt, 1), row.backoff_ms)
+    due_at = row.as_of + max(pause_ms(max(row.attempt, 1), row.backoff_ms), retry_after_ms or 0)
     start_by = row.settles_at - reserve_ms(row.attempt, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
     again = (
         retry and _may_be_mended(row, reason) and row.status is Status.RUNNING and row.attempt < row.max_attempts
@@ -37,6 +37,7 @@ def of_attempt(
         row.status,
         expiry=expiry,
         row=row,
+        retry_after_ms=retry_after_ms,
     )
 
 
@@ -76,7 +77,7 @@ def final(verdict: Verdict, now: int) -> Snapshot | None:
         return None
     return Snapshot(  # by position, for this is done at each task's end: ``_replace`` takes four times as long
         row.id, row.name, verdict.status, verdict.result_data, verdict.error_message, verdict.reason,
-        verdict.error_type, verdict.traceback, *row[8:20], now, *row[21:27], now,
+        verdict.error_type, verdict.traceback, *row[8:20], now, *row[21:-1], now,
     )  # fmt: skip
 
 

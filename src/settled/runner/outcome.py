@@ -18,7 +18,7 @@ import uuid
 from typing import Any, NamedTuple
 
 from settled import json_text
-from settled.errors import PublicError
+from settled.errors import PublicError, TryLater
 from settled.runner.text import shown, storable
 from settled.states import Reason
 
@@ -37,6 +37,7 @@ class Outcome(NamedTuple):
     error_type: str | None = None
     traceback: str | None = None
     retry: bool = True
+    retry_after_ms: int | None = None
 
 
 def completed(value: Any, limit: int) -> Outcome:
@@ -68,6 +69,7 @@ def raised(error: BaseException) -> Outcome:
             error_type=PUBLIC if public else _type_name(error),
             traceback=_traceback(error),
             retry=error.retry if isinstance(error, PublicError) else True,
+            retry_after_ms=round(error.seconds * 1000) if isinstance(error, TryLater) else None,
         )
     except BaseException:  # not even describing it is safe, e.g. out of memory
         return Outcome(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from settled.errors import SettledError
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, Former, LatestPolicy, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 
 EXPIRY_MARGIN_MS = 250
 """How long after an attempt's timeout the ledger waits for its runner to say so itself."""
@@ -73,6 +73,34 @@ class Prune(NamedTuple):
 
     age_ms: int
     limit: int
+
+
+class Refresh(NamedTuple):
+    """A refresh of a key's value is to be started: ``new`` under the id ``task``; ``force`` also before its time."""
+
+    key: str
+    task: str
+    new: NewTask
+    policy: LatestPolicy
+    force: bool = False
+
+
+class Put(NamedTuple):
+    """A value by hand, as JSON text; ``gone`` is a refresh that is known to be none any more."""
+
+    name: str
+    key: str
+    value: str
+    policy: LatestPolicy
+    gone: str | None = None
+
+
+class Purge(NamedTuple):
+    """A key is to be forgotten; ``gone`` is a refresh that is known to be none any more."""
+
+    name: str
+    key: str
+    gone: str | None = None
 
 
 class Pulse(NamedTuple):
@@ -143,6 +171,18 @@ class Verbs(Protocol):
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""
+
+    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
+        """Start refreshes, those of one row in one commit; None where one is open, or its time has not come."""
+
+    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
+        """Write values by hand; False where a refresh is open."""
+
+    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
+        """Forget keys; False where a refresh is open, or there is no such key."""
+
+    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
+        """Forget keys that were not refreshed for as long as their function keeps them, so many at most."""
 
 
 class Store(Protocol):
@@ -232,6 +272,17 @@ class Store(Protocol):
 
     def prunable(self, age_ms: int, limit: int) -> int:
         """How many settled tasks ``prune`` would delete, counted up to ``limit``."""
+
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        """What is held of these keys (name, key), those that there are, in any order."""
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        """Keys in order, from after one on; ``failing``: only those whose newest refresh failed."""
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        """The values that a key had before, newest first."""
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         """Check what is the store's own: its settings, its protections, its files; ``deep`` reads all of it."""

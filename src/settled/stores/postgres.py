@@ -18,7 +18,7 @@ import psycopg
 from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 from settled.stores import postgres_check, postgres_open, postgres_verbs, queries
 from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
 from settled.stores.postgres_direct import Direct
@@ -26,12 +26,12 @@ from settled.stores.postgres_errors import Conflict, translate
 from settled.stores.postgres_line import Connection, Line
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
-from settled.stores.rows import born, snapshot_of
+from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.state_folder import state_folder
 
 TRIES = 5
 """How often a transaction is tried that the database takes back because of another."""
-TELLING = frozenset({"insert", "settle", "claim", "progress"})
+TELLING = frozenset({"insert", "settle", "claim", "progress", "refresh"})
 """The verbs of which other processes are told."""
 UNSURE = 10_000
 """How many inserts without an answer are remembered, so that to try one again makes no second task."""
@@ -249,6 +249,19 @@ class PostgresStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         return int(self._query("prunable", before=new_id(self.now() - age_ms), age=age_ms, limit=limit)[0][0])
 
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        asked = {"names": texts(name for name, _ in keys), "keys": texts(key for _, key in keys)}
+        return self._latest("read_latests", **asked)
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        page = dict(zip(("after_name", "after_key"), after or (None, None), strict=True))
+        return self._latest("list_latest", name=name, failing=failing, limit=limit, **page)
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return [Former._make(row) for row in self._query("former", name=name, key=key, limit=limit)]
+
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.place.shown), self._reader.use() as connection:
             return postgres_check.findings(connection, self.place, self._sql, deep=deep)
@@ -292,6 +305,9 @@ class PostgresStore:
 
     def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:
         return [snapshot_of(row[:-1], row[-1]) for row in self._query(statement, **values)]
+
+    def _latest(self, statement: str, /, **values: Any) -> list[LatestRow]:
+        return [latest_of(row[:-1], row[-1]) for row in self._query(statement, **values)]
 
     def _instant(self, statement: str, /, **values: Any) -> int | None:
         sent = self.clock.steady_ms()

@@ -113,7 +113,9 @@ def migrate(connection: Connection, place: Place, sql: dict[str, str]) -> None:
             f"{place.shown} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer one "
             "wrote it. Nothing was changed. Install that version, or use another schema."
         )
-    for number, statements in steps[version:]:
+    for number, statements in steps:
+        if number <= version:
+            continue
         with connection.transaction():
             connection.execute("SET LOCAL lock_timeout = '5s'")
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"settled {place.schema}",))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from settled.records import NewTask, Verdict
+from settled.stores.base import Refresh
 
 Values = dict[str, Any]
 
@@ -55,7 +56,22 @@ def of_new(rows: Sequence[NewTask], ids: Sequence[str], margin_ms: int) -> Value
         "reserve": numbers(row.reserve_ms for row in rows),
         "retry_of": texts(row.retry_of for row in rows),
         "worker": texts(row.worker for row in rows),
+        "latest": texts(row.latest for row in rows),
         "margin": margin_ms,
+    }
+
+
+def of_refreshes(rows: Sequence[Refresh]) -> Values:
+    """The values of ``start_refresh``."""
+    return {
+        "name": texts(row.new.name for row in rows),
+        "key": texts(row.key for row in rows),
+        "task": texts(row.task for row in rows),
+        "fresh": numbers(row.policy.fresh_ms for row in rows),
+        "retry": numbers(row.policy.retry_ms for row in rows),
+        "cap": numbers(row.policy.retry_cap_ms for row in rows),
+        "keep": numbers(row.policy.keep_ms for row in rows),
+        "history": numbers(row.policy.history for row in rows),
     }
 
 
@@ -76,7 +92,12 @@ def of_success(rows: Sequence[tuple[int, Verdict]]) -> Values:
 
 def of_failure(rows: Sequence[tuple[int, Verdict]]) -> Values:
     """The values of ``fail``."""
-    return {**_fence(rows), **_error(rows), "reason": texts(None if v.reason is None else v.reason for _, v in rows)}
+    return {
+        **_fence(rows),
+        **_error(rows),
+        "reason": texts(None if v.reason is None else v.reason for _, v in rows),
+        "retry": numbers(v.retry_after_ms for _, v in rows),
+    }
 
 
 def of_return(rows: Sequence[tuple[int, Verdict]]) -> Values:

@@ -24,6 +24,9 @@ from settled.stores.base import (
     Progress,
     Prune,
     Publish,
+    Purge,
+    Put,
+    Refresh,
     RowRefused,
 )
 from settled.stores.postgres_rows import Values, numbers, texts, truths
@@ -184,6 +187,48 @@ def prune(rows: Sequence[Prune], now: int) -> Plan:
         for row in rows
     ]
     return Plan(statements, lambda now, answers: [answered[0][1] for answered in answers])
+
+
+def refresh(rows: Sequence[Sequence[Refresh]]) -> Plan:
+    """Name the refreshes in the rows of their keys, where they may start; insert those that are named; look which."""
+    items = [item for row in rows for item in row]
+    statements: list[tuple[str, Values]] = []
+    for force in (False, True):
+        first = {(item.new.name, item.key): item for item in reversed(items) if item.force is force}
+        if first:  # of two of one key in one transaction the first
+            statements.append(("start_refresh", {**postgres_rows.of_refreshes(list(first.values())), "force": force}))
+    new = [item.new._replace(latest=item.key) for item in items]
+    ids = [item.task for item in items]
+    statements += [
+        ("insert", postgres_rows.of_new(new, ids, EXPIRY_MARGIN_MS)),
+        ("inserted", postgres_rows.of_keys(new, ids)),
+    ]
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[list[Snapshot | None]]:
+        found = {row[0]: snapshot_of(row[1:-1], row[-1]) for row in answers[-1]}
+        return [[found.get(item.task) for item in row] for row in rows]
+
+    return Plan(statements, answer)
+
+
+def put(rows: Sequence[Put]) -> Plan:
+    """Write values by hand, one after the other."""
+    statements = [("put", {**row._asdict(), **row.policy._asdict()}) for row in rows]
+    return Plan(statements, _any)
+
+
+def purge(rows: Sequence[Purge]) -> Plan:
+    """Forget keys, one after the other."""
+    return Plan([("purge", row._asdict()) for row in rows], _any)
+
+
+def forget(rows: Sequence[int]) -> Plan:
+    """Forget keys that were not refreshed for long."""
+    return Plan([("forget", {"limit": limit}) for limit in rows], lambda now, answers: [a[0][1] for a in answers])
+
+
+def _any(now: int, answers: Sequence[Rows]) -> list[bool]:
+    return [answered[0][1] > 0 for answered in answers]
 
 
 def bounds_of(rows: Sequence[Verdict], now: int) -> list[int]:

@@ -20,7 +20,7 @@ from typing import Any
 from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
 from settled.stores import sqlite_check, sqlite_open
 from settled.stores.base import (
@@ -36,13 +36,16 @@ from settled.stores.base import (
     Prune,
     Publish,
     Pulse,
+    Purge,
+    Put,
+    Refresh,
     RowRefused,
     Written,
 )
 from settled.stores.liveness import LockFolder
-from settled.stores.rows import born, snapshot_of
+from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
-from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_new, settlement
+from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_new, of_refresh, settlement
 
 STALLED_MS = 20
 """A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
@@ -290,6 +293,21 @@ class SQLiteStore:
             for row in rows
         ]
 
+    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
+        started = [item for row in rows for item in row if self._one("start_refresh", {**of_refresh(item), "now": now})]
+        made = self.insert(now, [item.new._replace(id=item.task, latest=item.key) for item in started])
+        by_id = {task.id: task for task, _ in made}
+        return [[by_id.get(item.task) for item in row] for row in rows]
+
+    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
+        return [self._one("put", {**row._asdict(), **row.policy._asdict(), "now": now}) for row in rows]
+
+    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
+        return [self._one("purge", row._asdict()) for row in rows]
+
+    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
+        return [self._cursor().execute(SQL["forget"], (now, limit)).rowcount for limit in rows]
+
     # -- verbs that read
 
     def read(self, ids: Sequence[str]) -> list[Snapshot]:
@@ -350,6 +368,20 @@ class SQLiteStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         before = self.now() - age_ms
         return int(self._query(SQL["prunable"], (new_id(before), before, limit))[0][0])
+
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        if len(keys) == 1:
+            return self._latest("read_latest", keys[0])
+        return self._latest("read_latests", (json.dumps(list(keys)),))
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        page = dict(zip(("after_name", "after_key"), after or (None, None), strict=True))
+        return self._latest("list_latest", {"name": name, "failing": failing, "limit": limit, **page})
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return [Former._make(row) for row in self._query(SQL["former"], (name, key, limit))]
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.path):
@@ -429,6 +461,11 @@ class SQLiteStore:
         rows = self._query(SQL[name], values)
         now = self.now()
         return [snapshot_of(row, now) for row in rows]
+
+    def _latest(self, name: str, values: Any) -> list[LatestRow]:
+        rows = self._query(SQL[name], values)
+        now = self.now()
+        return [latest_of(row, now) for row in rows]
 
     def _write_all(self, rows: Sequence[Verdict], now: int) -> bool:
         return self._cursor().execute(*settlement(rows, now, now, self._offset)).rowcount == len(rows)

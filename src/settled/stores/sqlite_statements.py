@@ -16,14 +16,15 @@ from typing import Any
 from settled.records import Snapshot, Verdict
 from settled.states import Status
 from settled.stores import queries
+from settled.stores.base import Refresh
 
 SQL = queries.load("sqlite")
 MOST_ROWS = 1_024
 """Rows of one statement; SQLite takes 32,766 parameters."""
 # Rows of values; what is always the same is not bound again and again.
-NEW = f"({', '.join('?' * 18)})"
-COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0)"
-FAILED = "(?, ?, ?, 'failed', NULL, ?, ?, ?, ?, ?)"
+NEW = f"({', '.join('?' * 19)})"
+COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0, NULL)"
+FAILED = "(?, ?, ?, 'failed', NULL, ?, ?, ?, ?, ?, ?)"
 PUT_BACK = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 Statement = tuple[str, Sequence[Any]]
@@ -54,12 +55,20 @@ def of_new(s: Snapshot) -> tuple[Any, ...]:
         *s[8:11],  # arguments, key, owner
         *s[13:20],  # attempt, max_attempts, timeout_ms, lease_ms, backoff_ms, created_at, started_at
         *s[21:26],  # due_at, deadline_at, settles_at, worker, retry_of
+        s.latest,
     )  # fmt: skip
+
+
+def of_refresh(item: Refresh) -> dict[str, Any]:
+    """The values of ``start_refresh``, but for the instant."""
+    named = {"name": item.new.name, "key": item.key, "task": item.task, "force": item.force}
+    return {**item.policy._asdict(), **named}
 
 
 def _of_failure(v: Verdict) -> tuple[Any, ...]:
     return (
         v.id, v.attempt, str(v.seen), str(v.reason), v.error_message, v.error_type, v.traceback, int(v.expiry),
+        v.retry_after_ms,
     )  # fmt: skip
 
 

@@ -19,25 +19,27 @@ SELECT {schema}.now_ms(), id FROM {schema}.task_ledger;
 
 -- name: insert
 -- A task is born with its bound; with a worker that may be given work it is born running, claimed in the
--- same statement. Answers with those of the workers that may not.
+-- same statement. Answers with those of the workers that may not. A refresh is inserted if its key has named it.
 WITH v AS (
     SELECT v.*, w.id AS alive
     FROM unnest(%(id)s::text[], %(name)s::text[], %(arguments)s::text[], %(key)s::text[], %(owner)s::text[],
                 %(start)s::bigint[], %(timeout)s::bigint[], %(lease)s::bigint[], %(backoff)s::bigint[],
-                %(attempts)s::int[], %(reserve)s::bigint[], %(retry_of)s::text[], %(worker)s::text[])
-         v (id, name, arguments, key, owner, start, timeout, lease, backoff, attempts, reserve, retry_of, worker)
+                %(attempts)s::int[], %(reserve)s::bigint[], %(retry_of)s::text[], %(worker)s::text[], %(latest)s::text[])
+         v (id, name, arguments, key, owner, start, timeout, lease, backoff, attempts, reserve, retry_of, worker, latest)
     LEFT JOIN {schema}.task_workers w ON w.id = v.worker AND w.lost_at IS NULL),
 born AS (
     INSERT INTO {schema}.task_results (
         id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms, backoff_ms, created_at,
-        started_at, due_at, deadline_at, settles_at, worker, retry_of)
+        started_at, due_at, deadline_at, settles_at, worker, retry_of, latest)
     SELECT v.id, CASE WHEN alive IS NULL THEN 'pending' ELSE 'running' END, v.name, v.arguments, v.key, v.owner,
         CASE WHEN alive IS NULL THEN 0 ELSE 1 END, v.attempts, v.timeout, v.lease, v.backoff, c.now,
         CASE WHEN alive IS NULL THEN NULL ELSE c.now END, c.now,
         CASE WHEN alive IS NULL THEN c.now + v.start
              ELSE least(c.now + v.timeout + %(margin)s::bigint, c.now + v.start + v.reserve) END,
-        c.now + v.start + v.reserve, alive, v.retry_of
+        c.now + v.start + v.reserve, alive, v.retry_of, v.latest
     FROM v, (SELECT {schema}.began_ms() AS now) c
+    WHERE v.latest IS NULL OR EXISTS (
+        SELECT 1 FROM {schema}.task_latest l WHERE l.name = v.name AND l.key = v.latest AND l.task = v.id)
     ON CONFLICT DO NOTHING)
 SELECT {schema}.began_ms(), (SELECT json_agg(DISTINCT worker)::text FROM v WHERE worker IS NOT NULL AND alive IS NULL);
 
@@ -98,12 +100,12 @@ FROM won;
 -- what became of a worker; that it came late is no late write.
 WITH v AS (
     SELECT * FROM unnest(%(id)s::text[], %(attempt)s::int[], %(seen)s::text[], %(reason)s::text[], %(message)s::text[],
-                         %(type)s::text[], %(traceback)s::text[], %(expiry)s::bool[], %(number)s::int[])
-        v (id, attempt, seen, reason, message, type, traceback, expiry, number)),
+                         %(type)s::text[], %(traceback)s::text[], %(expiry)s::bool[], %(number)s::int[], %(retry)s::bigint[])
+        v (id, attempt, seen, reason, message, type, traceback, expiry, number, retry)),
 won AS (
     UPDATE {schema}.task_results t
     SET status = 'failed', result_data = NULL, reason = v.reason, error_message = v.message, error_type = v.type,
-        traceback = v.traceback, finished_at = {schema}.began_ms()
+        traceback = v.traceback, finished_at = {schema}.began_ms(), retry_after_ms = v.retry
     FROM v WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = v.seen
         AND (t.settles_at > {schema}.now_ms() OR v.expiry AND v.reason <> 'worker_lost')
     RETURNING v.number, v.expiry),
@@ -363,3 +365,75 @@ SELECT count(*) FROM pg_locks p
 WHERE p.locktype = 'advisory' AND p.objsubid = 1 AND p.granted AND p.pid <> pg_backend_pid()
   AND p.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND ((p.classid::bigint << 32) | p.objid::bigint) = %(key)s::bigint;
+
+-- name: start_refresh
+-- One refresh for each key: only if none is open, and, unless a hand forces it, its value is missing or not fresh
+-- and it may be tried again. A key for which that is clear beforehand is not locked.
+WITH v AS (
+    SELECT * FROM unnest(%(name)s::text[], %(key)s::text[], %(task)s::text[], %(fresh)s::bigint[], %(retry)s::bigint[],
+                         %(cap)s::bigint[], %(keep)s::bigint[], %(history)s::int[])
+        v (name, key, task, fresh, retry, cap, keep, history)),
+done AS (
+    INSERT INTO {schema}.task_latest AS l (
+        name, key, task, refreshing, fresh_ms, retry_ms, retry_cap_ms, keep_ms, history)
+    SELECT v.name, v.key, v.task, true, v.fresh, v.retry, v.cap, v.keep, v.history
+    FROM v LEFT JOIN {schema}.task_latest o ON o.name = v.name AND o.key = v.key
+    WHERE o.name IS NULL OR NOT o.refreshing AND (
+        %(force)s::bool OR o.retry_at <= {schema}.now_ms() AND (o.got_at IS NULL OR o.got_at + v.fresh <= {schema}.now_ms()))
+    ORDER BY v.name, v.key
+    ON CONFLICT (name, key) DO UPDATE SET
+        task = excluded.task, refreshing = true, fresh_ms = excluded.fresh_ms, retry_ms = excluded.retry_ms,
+        retry_cap_ms = excluded.retry_cap_ms, keep_ms = excluded.keep_ms, history = excluded.history
+    WHERE NOT l.refreshing AND (
+        %(force)s::bool OR l.retry_at <= {schema}.now_ms()
+        AND (l.got_at IS NULL OR l.got_at + excluded.fresh_ms <= {schema}.now_ms())))
+SELECT {schema}.began_ms();
+
+-- name: put
+-- A value by hand, which is as good as a refresh's; not while one is open, but for a task that is known to be gone.
+WITH done AS (
+    INSERT INTO {schema}.task_latest AS l (
+        name, key, value, got_at, fresh_ms, retry_ms, retry_cap_ms, keep_ms, history)
+    VALUES (%(name)s::text, %(key)s::text, %(value)s::json, {schema}.began_ms(), %(fresh_ms)s::bigint,
+            %(retry_ms)s::bigint, %(retry_cap_ms)s::bigint, %(keep_ms)s::bigint, %(history)s::int)
+    ON CONFLICT (name, key) DO UPDATE SET
+        history = excluded.history, value = excluded.value, got_at = excluded.got_at, task = NULL, refreshing = false,
+        failures = 0, retry_at = 0, last_error = NULL, last_reason = NULL, last_error_type = NULL,
+        last_error_at = NULL, fresh_ms = excluded.fresh_ms, retry_ms = excluded.retry_ms,
+        retry_cap_ms = excluded.retry_cap_ms, keep_ms = excluded.keep_ms
+    WHERE NOT l.refreshing OR l.task = %(gone)s::text
+    RETURNING 1)
+SELECT {schema}.began_ms(), count(*) FROM done;
+
+-- name: purge
+-- A key with all that is known of it; not while a refresh is open.
+WITH gone AS (
+    DELETE FROM {schema}.task_latest
+    WHERE name = %(name)s::text AND key = %(key)s::text AND (NOT refreshing OR task = %(gone)s::text) RETURNING 1)
+SELECT {schema}.began_ms(), count(*) FROM gone;
+
+-- name: forget
+-- Keys that nobody has asked for in so long that they were not refreshed.
+WITH gone AS (
+    DELETE FROM {schema}.task_latest WHERE (name, key) IN (
+        SELECT name, key FROM {schema}.task_latest
+        WHERE keep_ms IS NOT NULL AND NOT refreshing
+          AND greatest(coalesce(got_at, 0), coalesce(last_error_at, 0)) + keep_ms < {schema}.began_ms()
+        ORDER BY name, key LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED)
+    RETURNING 1)
+SELECT {schema}.began_ms(), count(*) FROM gone;
+
+-- name: read_latests
+SELECT {latest}, {schema}.began_ms()
+FROM unnest(%(names)s::text[], %(keys)s::text[]) v (asked_name, asked_key)
+JOIN {schema}.task_latest l ON l.name = v.asked_name AND l.key = v.asked_key;
+
+-- name: list_latest
+SELECT {latest}, {schema}.began_ms() FROM {schema}.task_latest
+WHERE (%(name)s::text IS NULL OR name = %(name)s::text) AND (NOT %(failing)s::bool OR last_error IS NOT NULL)
+  AND (%(after_name)s::text IS NULL OR (name, key) > (%(after_name)s::text, %(after_key)s::text))
+ORDER BY name, key LIMIT %(limit)s::int;
+
+-- name: former
+SELECT value, got_at FROM {schema}.task_latest_history
+WHERE name = %(name)s::text AND key = %(key)s::text ORDER BY id DESC LIMIT %(limit)s::int;

@@ -15,7 +15,8 @@ UPDATE task_ledger SET boot = :boot, anchor_wall = :wall, anchor_steady = :stead
 -- name: last_instant
 -- The latest instant that the ledger has seen; looked for once a boot, in all of it.
 SELECT max(pulse_at, coalesce((SELECT max(heard_at) FROM task_workers), 0),
-           coalesce((SELECT max(max(created_at, coalesce(started_at, 0), coalesce(finished_at, 0))) FROM task_results), 0))
+           coalesce((SELECT max(max(created_at, coalesce(started_at, 0), coalesce(finished_at, 0))) FROM task_results), 0),
+           coalesce((SELECT max(got_at) FROM task_latest), 0))
 FROM task_ledger;
 
 -- name: read_ledger
@@ -30,7 +31,7 @@ SELECT NOT EXISTS (SELECT 1 FROM task_workers)
 -- A task is born with its bound; with a worker it is born running, claimed in the same statement. All are
 -- inserted, or none if the clock was set or that worker may not be given work; rows without an id are padding.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
-                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
+                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of, latest)
 SELECT v.* FROM (
     SELECT 1 FROM task_ledger WHERE anchor_wall - anchor_steady = ?
        AND (? IS NULL OR EXISTS (SELECT 1 FROM task_workers WHERE id = ? AND lost_at IS NULL)))
@@ -39,8 +40,8 @@ CROSS JOIN (VALUES {rows}) v WHERE v.column1 IS NOT NULL;
 -- name: insert_keyed
 -- The same for a task with an idempotency key, which may be taken, or with an id of its own.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
-                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of, latest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;
 
 -- name: read_key
@@ -59,11 +60,11 @@ SELECT {task} FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 -- worker. All of the verdicts are written, or none.
 UPDATE task_results SET
     status = v.status, result_data = v.result_data, reason = v.reason, error_message = v.error_message,
-    error_type = v.error_type, traceback = v.traceback, finished_at = ?
+    error_type = v.error_type, traceback = v.traceback, retry_after_ms = v.retry_after_ms, finished_at = ?
 FROM (SELECT t.rowid AS task, w.*, count(*) OVER () AS count
       FROM (SELECT column1 AS id, column2 AS attempt, column3 AS seen, column4 AS status, column5 AS result_data,
                    column6 AS reason, column7 AS error_message, column8 AS error_type, column9 AS traceback,
-                   column10 AS expiry FROM (VALUES {rows})) w
+                   column10 AS expiry, column11 AS retry_after_ms FROM (VALUES {rows})) w
       CROSS JOIN task_results t ON t.id = w.id
       WHERE t.attempt = w.attempt AND t.status = w.seen AND (t.settles_at > ? OR w.expiry AND w.reason <> 'worker_lost')) v
 WHERE task_results.rowid = v.task AND v.count = ?
@@ -172,7 +173,7 @@ SELECT count(*) FROM (
 -- name: schema
 -- What a migration made, to be compared with what is there; the file may hold other people's tables too.
 SELECT type, name, sql FROM sqlite_master
-WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_ledger');
+WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_ledger', 'task_latest', 'task_latest_history');
 
 -- name: prune
 -- By id, which carries the creation time; a task that settled late is kept for its full retention.
@@ -212,3 +213,53 @@ UPDATE task_ledger SET retention_ms = ?;
 
 -- name: count_refused
 UPDATE task_ledger SET refused = refused + ?;
+
+-- name: read_latest
+SELECT {latest} FROM task_latest WHERE name = ? AND key = ?;
+
+-- name: read_latests
+-- Of pairs (JSON: [[name, key], …]), those that there are.
+SELECT {latest} FROM task_latest WHERE (name, key) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?));
+
+-- name: list_latest
+SELECT {latest} FROM task_latest
+WHERE (:name IS NULL OR name = :name) AND (NOT :failing OR last_error IS NOT NULL)
+  AND (:after_name IS NULL OR (name, key) > (:after_name, :after_key))
+ORDER BY name, key LIMIT :limit;
+
+-- name: former
+SELECT value, got_at FROM task_latest_history WHERE name = ? AND key = ? ORDER BY id DESC LIMIT ?;
+
+-- name: start_refresh
+-- One refresh for each key: only if none is open, and, unless a hand forces it, its value is missing or not fresh
+-- and it may be tried again.
+INSERT INTO task_latest (name, key, task, refreshing, fresh_ms, retry_ms, retry_cap_ms, keep_ms, history)
+VALUES (:name, :key, :task, 1, :fresh_ms, :retry_ms, :retry_cap_ms, :keep_ms, :history)
+ON CONFLICT (name, key) DO UPDATE SET
+    task = excluded.task, refreshing = 1, fresh_ms = excluded.fresh_ms, retry_ms = excluded.retry_ms,
+    retry_cap_ms = excluded.retry_cap_ms, keep_ms = excluded.keep_ms, history = excluded.history
+WHERE NOT refreshing
+  AND (:force OR retry_at <= :now AND (got_at IS NULL OR got_at + excluded.fresh_ms <= :now));
+
+-- name: put
+-- A value by hand, which is as good as a refresh's; not while one is open, but for a task that is known to be gone.
+INSERT INTO task_latest (name, key, value, got_at, fresh_ms, retry_ms, retry_cap_ms, keep_ms, history)
+VALUES (:name, :key, :value, :now, :fresh_ms, :retry_ms, :retry_cap_ms, :keep_ms, :history)
+ON CONFLICT (name, key) DO UPDATE SET
+    history = excluded.history, value = excluded.value, got_at = excluded.got_at, task = NULL, refreshing = 0,
+    failures = 0, retry_at = 0, last_error = NULL, last_reason = NULL, last_error_type = NULL, last_error_at = NULL,
+    fresh_ms = excluded.fresh_ms, retry_ms = excluded.retry_ms, retry_cap_ms = excluded.retry_cap_ms,
+    keep_ms = excluded.keep_ms
+WHERE NOT refreshing OR task = :gone;
+
+-- name: purge
+-- A key with all that is known of it; not while a refresh is open.
+DELETE FROM task_latest WHERE name = :name AND key = :key AND (NOT refreshing OR task = :gone);
+
+-- name: forget
+-- Keys that nobody has asked for in so long that they were not refreshed.
+DELETE FROM task_latest WHERE rowid IN (
+    SELECT rowid FROM task_latest
+    WHERE keep_ms IS NOT NULL AND NOT refreshing
+      AND max(coalesce(got_at, 0), coalesce(last_error_at, 0)) + keep_ms < ? LIMIT ?);

@@ -150,7 +150,7 @@ function tally() {
   if (waiting.length) parts.push(`${waiting.length} to come${most ? `, in ${span(most)} at most` : ""}`);
   if (failed.length) parts.push(`${failed.length} failed`);
   if (dry) {
-    const count = (what) => rows.filter((row) => (row.item || row.refused) && plan(row, force) === what).length;
+    const count = (what) => rows.filter((row) => row.item && plan(row, force) === what).length;
     parts.splice(0, 9, "Dry run: nothing is fetched", `${count("cached")} from the cache`, `${count("fetched")} would be fetched`);
     if (count("held")) parts.push(`${count("held")} not before their time`);
   }

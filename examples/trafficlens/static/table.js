@@ -7,7 +7,7 @@ import { plan, retryIn, settlesIn, standing, within } from "./words.js";
 
 const PLANS = {
   cached: "Would come from the cache.", fetched: "Would be fetched.", waits: "Is being fetched; would be waited for.",
-  held: "Would not be tried yet, after a failure.", nothing: "Would be left out.",
+  held: "Would not be tried yet, after a failure.",
 };
 
 /** The columns; `of` is what rows are sorted by, and null is always last. */
@@ -28,17 +28,18 @@ function figure(name) {
 
 /** Show a row as it stands; `retry` is called when its button is pressed. */
 export function draw(row, { retry, dry, force }) {
-  const { state, text, detail } = standing(row);
+  const { state, text: standingText, detail } = standing(row);
+  const text = dry && row.item ? PLANS[plan(row, force)] : standingText;
   row.state = state;
   const value = row.item?.value;
   const has = value && value.visits !== null;
   const cells = has
     ? COLUMNS.slice(1).map(({ name, title, show }) => h("td", { role: "cell", class: name, "data-title": title }, show(value)))
-    : [h("td", { role: "cell", class: "told", colspan: COLUMNS.length - 1 }, ...told(row, dry ? PLANS[plan(row, force)] : text, detail, retry))];
+    : [h("td", { role: "cell", class: "told", colspan: COLUMNS.length - 1 }, ...told(row, text, detail, retry))];
   const line = h("tr", { role: "row", class: "row", "data-state": state, "data-key": row.key }, domainCell(row, value, has), ...cells);
   const below = [];
   const noted = state !== "ready" || dry;
-  if (has && noted) below.push(full("note", ...told(row, dry ? PLANS[plan(row, force)] : text, detail, retry)));
+  if (has && noted) below.push(full("note", ...told(row, text, detail, retry)));
   if (has && row.wide) below.push(full("more", h("div", { class: "wide" }, bars(value.history), legend(value.sources), h("p", { class: "hint" }, facts(row), more(row)))));
   replace(row, [line, ...below.map((cell) => h("tr", { role: "row", class: "below", "data-state": state }, cell))]);
 }

@@ -28,8 +28,7 @@ export function standing(row) {
 }
 
 /** What a look-up that asks for nothing says would be done. */
-export function plan({ item, refused }, force) {
-  if (refused) return "nothing";
+export function plan({ item }, force) {
   if (item.refreshing) return "waits";
   if (force || !item.found || item.stale) return !force && item.last_error && item.retry_in > 0 ? "held" : "fetched";
   return "cached";

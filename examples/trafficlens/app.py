@@ -1,6 +1,6 @@
 """The application: the page, the latest traffic of any domain, and the stand-in site if no other is named.
 
-    uvicorn trafficlens.app:app     # or: python -m trafficlens
+uvicorn trafficlens.app:app     # or: python -m trafficlens
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+
 from settled.web.fastapi import add_problem_handlers, latest_router, tasks_router
 from trafficlens import settings, views
 from trafficlens.standin import stand_in

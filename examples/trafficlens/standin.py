@@ -14,7 +14,7 @@ STARTS_WITHIN = 30.0  # seconds
 
 @asynccontextmanager
 async def stand_in(port: int) -> AsyncIterator[str]:
-    """Serve the site meanwhile, and name it to the processes that read it; it ends with this process, however that ends."""
+    """Serve the site meanwhile, and name it to the processes that read it; it ends with this one, however that ends."""
     log = os.environ.get("TRAFFIC_SITE_LOG")
     command = ["-m", "trafficlens.site", "--with-starter", "--port", str(port), *(["--log", log] if log else [])]
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))

@@ -1,4 +1,4 @@
-"""The traffic of a domain, as the latest value of a key: fetched at most once at a time, kept, and never lost to a failure."""
+"""The traffic of a domain, as the latest value of a key: fetched once at a time, kept, and never lost to a failure."""
 
 from __future__ import annotations
 

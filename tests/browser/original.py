@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+
 from trafficlens.scrape import scrape
 
 DATABASE, SOURCE = os.environ["ORIGINAL_DATABASE"], os.environ["TRAFFIC_SOURCE"]
@@ -40,7 +41,7 @@ def fetch(domain: str) -> None:
 
 @app.post("/traffic")
 def traffic(domains: list[str]) -> dict[str, Any]:
-    found = {domain: visits for domain, visits in run("SELECT domain, visits FROM traffic_latest") if visits is not None}
+    found = dict(run("SELECT domain, visits FROM traffic_latest WHERE visits IS NOT NULL"))
     for domain in domains:
         if domain not in found:
             threading.Thread(target=fetch, args=(domain,)).start()

@@ -253,7 +253,8 @@ def test_a_domain_that_the_server_refuses_says_so_in_its_row(lens: Lens, page: P
 def test_axe_finds_no_violation_and_nothing_is_wider_than_the_page(
     lens: Lens, browser: Browser, scheme: Any, width: int
 ) -> None:
-    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": 900})
+    size: Any = {"width": width, "height": 900}
+    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", viewport=size)
     page = context.new_page()
     page.set_default_timeout(30_000)
     Said(page, [

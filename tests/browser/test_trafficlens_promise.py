@@ -6,15 +6,16 @@ import contextlib
 import os
 import sqlite3
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from trafficlens.site.figures import read_sites
 
 from tests.browser.lens import PYTHON_PATH, Lens, Site, all_ended, lens_and_site, look_up, rows
 from tests.browser.served import BUSY, GRACE, Process, free_port, until
+from trafficlens.site.figures import read_sites
 
 KINDS = ["slow", "hangs", "busy", "broken", "redesigned", "hungry", "empty", "half"]
 WELL_AFTER_ALL = {"slow", "empty"}
@@ -66,7 +67,8 @@ def test_of_200_domains_every_row_ends_though_a_third_misbehaves_and_the_server_
         page.goto(lens.page())
         look_up(page, "\n".join(domains))
         for share in (0.15, 0.5):
-            until(lambda share=share: len(ended(page)) >= share * len(domains), 200, f"{share:.0%} of the rows have ended")
+            enough = share * len(domains)
+            until(lambda enough=enough: len(ended(page)) >= enough, 200, f"{enough:g} rows have ended")
             lens.kill()
             lens.start()
         all_ended(page, 300)
@@ -107,7 +109,8 @@ def check_endings(page: Page, most_lost: int) -> None:
 
 def check_ledger(lens: Lens, domains: list[str]) -> None:
     with contextlib.closing(sqlite3.connect(lens.ledger, timeout=30)) as database:
-        assert database.execute("SELECT count(*) FROM task_results WHERE status IN ('pending', 'running')").fetchone() == (0,)
+        still_open = "SELECT id, status FROM task_results WHERE status IN ('pending', 'running')"
+        assert database.execute(still_open).fetchall() == []
         told = database.execute("SELECT count(*), count(visits), count(last_error) FROM traffic_latest").fetchone()
     assert told[0] == len(domains)
     assert told[1] > 100
@@ -123,7 +126,8 @@ POLLS, INTERVAL, LASTING, RETRY_AFTER, COUNT = (31, 2.0, 300.0, 60.0, 12) if FUL
 ASK_ON = """async ([keys, interval, lasting]) => {
   for (const end = performance.now() + lasting * 1000; performance.now() < end; ) {
     const headers = { "Content-Type": "application/json" };
-    const answer = await fetch("latest/traffic", { method: "POST", headers, body: JSON.stringify({ keys, refresh: "auto" }) });
+    const body = JSON.stringify({ keys, refresh: "auto" });
+    const answer = await fetch("latest/traffic", { method: "POST", headers, body });
     if (!answer.ok) throw new Error(await answer.text());
     await new Promise((go) => setTimeout(go, interval * 1000));
   }
@@ -149,7 +153,7 @@ def test_failing_domains_are_asked_for_as_often_as_retry_after_allows_where_the_
         asked = {domain: times for domain, times in site.asked().items() if domain in ours}
         assert set(asked) == set(ours)
         for times in asked.values():
-            gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+            gaps = [later - earlier for earlier, later in pairwise(times)]
             assert len(gaps) >= 1, "it was tried again when it might be"
             allowed = [RETRY_AFTER * 2**failures for failures in range(len(gaps))]
             assert all(gap >= least for gap, least in zip(gaps, allowed, strict=True)), (gaps, allowed)
@@ -162,7 +166,8 @@ def asked_by_the_original(browser: Browser, site: Site, folder: Path, domains: l
     port = free_port()
     place = folder / "original"
     place.mkdir()
-    environment = {"ORIGINAL_DATABASE": str(place / "original.db"), "TRAFFIC_SOURCE": site.url, "PYTHONPATH": PYTHON_PATH}
+    database = str(place / "original.db")
+    environment = {"ORIGINAL_DATABASE": database, "TRAFFIC_SOURCE": site.url, "PYTHONPATH": PYTHON_PATH}
     command = [sys.executable, "-m", "uvicorn", "tests.browser.original:app", "--port", str(port), "--no-access-log"]
     original = Process(command, port, place, environment)
     context = browser.new_context()

@@ -22,13 +22,15 @@ def page(title: str, body: str) -> bytes:
 def figures_page(figures: Figures) -> bytes:
     """A domain's page: each figure is the ``data-value`` of an element that says what it is."""
     months = "".join(
-        f"<li data-month='{month}' data-value='{visits}'>{month}: {visits:,}" for month, visits in figures.history.items()
+        f"<li data-month='{month}' data-value='{visits}'>{month}: {visits:,}"
+        for month, visits in figures.history.items()
     )
     sources = "".join(
         f"<li data-source='{name}' data-value='{share}'>{name}: {share:.1%}" for name, share in figures.sources.items()
     )
+    category = html.escape(figures.category)
     body = (
-        f"<p data-metric='category' data-value='{html.escape(figures.category)}'>{html.escape(figures.category)}</p><dl>"
+        f"<p data-metric='category' data-value='{category}'>{category}</p><dl>"
         f"<dt>Visits a month<dd data-metric='visits' data-value='{figures.visits}'>{figures.visits:,}"
         f"<dt>Growth<dd data-metric='growth' data-value='{figures.growth:.4f}'>{figures.growth:+.1%}"
         f"<dt>Visit duration<dd data-metric='duration' data-value='{figures.duration}'>{figures.duration} s"
@@ -42,7 +44,7 @@ def figures_page(figures: Figures) -> bytes:
 
 def redesigned_page(figures: Figures) -> bytes:
     """The same for people, and nothing that a program would find again."""
-    return page(figures.domain, f"<p>Our new look! <b>{figures.visits / 1e6:.1f}M</b> visits, and much more to come.</p>")
+    return page(figures.domain, f"<p>Our new look: <b>{figures.visits / 1e6:.1f}M</b> visits, and more to come.</p>")
 
 
 def empty_page(domain: str) -> bytes:

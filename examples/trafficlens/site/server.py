@@ -65,7 +65,8 @@ class SiteServer:
     async def _answer(self, path: str, send: Send) -> None:
         if not path.startswith(PREFIX):
             kinds = [(name, what) for name, (what, _) in KINDS.items()]
-            return await send(response("200 OK", pages.front_page(len(self._manners.sites), kinds)))
+            await send(response("200 OK", pages.front_page(len(self._manners.sites), kinds)))
+            return
         domain = path.removeprefix(PREFIX).lower()
         if self._log:
             entry = {"at": round(time.time(), 3), "domain": domain, "kind": self._manners.kind_of(domain)}

@@ -32,6 +32,9 @@ def run(args: Namespace) -> Exit:
         )
     if args.port > 65_534:
         raise BadInput(f"Port {args.port} is not possible: the demo takes it and the next one, up to 65535.")
+    for name in args.also:
+        if not _has_app(name):
+            raise BadInput(f"There is no module {name}.app to serve. Is its folder in PYTHONPATH?")
     from settled.demo import serve  # what it imports is an extra, and not needed by any other command
 
     if args.ledger:
@@ -39,3 +42,10 @@ def run(args: Namespace) -> Exit:
     else:
         serve(args.host, args.port, also=args.also)
     return Exit.DONE
+
+
+def _has_app(name: str) -> bool:
+    try:
+        return find_spec(f"{name}.app") is not None
+    except ModuleNotFoundError:
+        return False

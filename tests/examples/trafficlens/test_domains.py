@@ -1,4 +1,4 @@
-"""What people paste is brought into one form; the page does the same (js/test/trafficlens.test.mjs), by the same cases."""
+"""What people paste is brought into one form; the page does so too, by the same cases (js/test/trafficlens.test.mjs)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from trafficlens.domains import domain_of
 
 CASES = json.loads(Path(__file__).with_name("domains.json").read_text("utf-8"))

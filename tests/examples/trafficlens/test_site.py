@@ -1,4 +1,4 @@
-"""The stand-in site misbehaves as its name for it says, over real HTTP, and what is read of it is told in plain words."""
+"""The stand-in misbehaves as a domain's name says, over real HTTP, and what is read of it is told in plain words."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from settled import PublicError, TryLater
 from trafficlens.scrape import scrape
 from trafficlens.site.behaviour import KINDS, Manners
 from trafficlens.site.figures import figures_of, read_sites
 from trafficlens.site.server import SiteServer
-
-from settled import PublicError, TryLater
 
 
 class Site:

@@ -1,4 +1,4 @@
-"""What people paste is brought into one form; the page does so too, by the same cases (js/test/trafficlens.test.mjs)."""
+"""What people paste is brought into one form; so does the page, by the same cases (js/test/trafficlens.test.mjs)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-postgres clean $(VENV)
+.PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
@@ -73,6 +73,9 @@ bench: $(VENV)/.ready ## measure against the hand-written pattern (BENCH= what t
 
 bench-postgres: $(PEERS)/.ready ## the same on PostgreSQL, against other task queues and pgbench (BENCH= what to pass on)
 	$(PEERS)/bin/python -m bench.speed.run --only postgres $(BENCH)
+
+bench-check: $(VENV)/.ready ## fail if settled has become much slower beside the same by hand (half a minute)
+	$(BIN)/python -m bench.speed.check
 
 clean: ## remove what was built and installed here
 	rm -rf $(VENV) $(BUILD) js/node_modules js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -24,13 +24,14 @@ if str(ROOT) not in sys.path:  # started as a file
     sys.path.insert(0, str(ROOT))
 
 from bench.speed import environment, report, slow_fsync, tables, targets  # noqa: E402
-from bench.speed.measures import at_rest, lifecycles, million, polls, profile  # noqa: E402
+from bench.speed.measures import at_rest, lifecycles, million, polls, profile, told  # noqa: E402
 from bench.speed.measures.plan import Plan  # noqa: E402
 from bench.speed.rounds import Comparison, NotMeasured  # noqa: E402
 
-PARTS = ("lifecycles", "http", "slow", "polls", "million", "rest")
+PARTS = ("lifecycles", "http", "told", "slow", "polls", "million", "rest")
 POSTGRES = ("pg-lifecycles", "pg-added", "pg-large", "pg-waiting", "pg-bloat")
-"""What ``postgres`` stands for. It is asked for by name, since it needs a server and packages of its own."""
+"""What ``postgres`` stands for. It is asked for by name, since it needs a server and packages of its own, and so is
+``peers``, which needs the packages."""
 Section = Callable[[str, str, str, Callable[[], Any], Callable[[Any], str]], None]
 RESULTS = ROOT / "bench" / "results"
 
@@ -84,8 +85,22 @@ def _measure(plan: Plan, parts: list[str]) -> None:
         print(file=sys.stderr)
         lines.extend([f"### {title}", "", text, ""])
 
+    _on_sqlite(plan, section)
+    more: list[targets.Target] = []
+    if set(parts) & set(POSTGRES):
+        more = _on_postgres(plan, section, facts, found)
+    measured = targets.Measured(*(found.get(key, {}) for key in targets.Measured._fields))
+    lines.extend(["### Targets", "", targets.verdicts(measured, more), ""])
+    _publish(facts, f"{time.monotonic() - begun:.0f} s", lines, found)
+
+
+def _on_sqlite(plan: Plan, section: Section) -> None:
+    """Measure that part."""
     section("lifecycles", "plain", "Lifecycles, in process", lambda: lifecycles.in_process(plan), tables.in_process)
     section("http", "http", "Lifecycles, over HTTP", lambda: lifecycles.over_http(plan), tables.over_http)
+    section("told", "told", "From the end of a task to its page", lambda: told.told(plan), tables.told)
+    title = "Lifecycles on SQLite, beside other task queues"
+    section("peers", "peers", title, lambda: lifecycles.beside_peers(plan), tables.in_process)
     slower: list[dict[str, str]] = []
 
     def slow_disk() -> dict[str, str]:
@@ -103,12 +118,6 @@ def _measure(plan: Plan, parts: list[str]) -> None:
     section(
         "rest", "rest", title, lambda: (at_rest.memory(plan), at_rest.imports(plan)), lambda both: tables.resting(*both)
     )
-    more: list[targets.Target] = []
-    if set(parts) & set(POSTGRES):
-        more = _on_postgres(plan, section, facts, found)
-    measured = targets.Measured(*(found.get(key, {}) for key in targets.Measured._fields))
-    lines.extend(["### Targets", "", targets.verdicts(measured, more), ""])
-    _publish(facts, f"{time.monotonic() - begun:.0f} s", lines, found)
 
 
 def _on_postgres(plan: Plan, section: Section, facts: dict[str, str], found: dict[str, Any]) -> list[targets.Target]:

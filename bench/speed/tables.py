@@ -38,6 +38,13 @@ def in_process(found: dict[int, Comparison]) -> str:
     return table(heads, rows)
 
 
+def told(sides: Comparison) -> str:
+    """How late pages know."""
+    keys = ("told_p50_ms", "told_p99_ms")
+    rows = [[name, *(figure(sides, name, key, short) for key in keys)] for name in sides]
+    return table(["side", "told after, p50 ms", "p99 ms"], rows)
+
+
 def over_http(found: dict[int, Comparison]) -> str:
     """The same over HTTP."""
     rows: list[list[str]] = []

@@ -193,6 +193,7 @@ class Ledger:
         return NewTask(
             row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms,
             row.backoff_ms, row.max_attempts, reserve, f"retry of {row.id}", row.owner, row.id,
+            None, row.lane, row.lane_places, row.lane_gap_us,
         )  # fmt: skip
 
     # -- reading; whoever looks, settles

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from settled.engines.base import EngineRefused, Message, RemoteEngine
 from settled.engines.embedded import Registered
@@ -74,22 +75,34 @@ class Publisher:
     def _publish_queued(self) -> bool:
         """Whether all of it could be handed over."""
         while self._queue:
-            row = self._queue[0]
-            if row.deadline_at > self._ledger.store.now():
-                try:
-                    hard_limit = (
-                        row.timeout_ms / 1000 + self._functions[row.name].function.kill_grace + HARD_LIMIT_SECONDS
-                    )
-                    self._engine.publish(Message(row.id, row.name, hard_limit))
-                except EngineRefused as error:
-                    self._ledger.refuse(row.id, f"{self._engine.name} refused the task: {error}")
-                except Exception as error:  # whatever a broker's client raises while the broker is away
-                    self._away_until = time.monotonic() + AFTER_AN_ERROR
-                    self._say(error)
-                    return False
-            self._queue.popleft()
+            now = self._ledger.store.now()
+            count = min(len(self._queue), self._engine.at_once)
+            rows = [row for row in islice(self._queue, count) if row.deadline_at > now]
+            try:
+                if rows:
+                    self._publish(rows)
+            except Exception as error:  # whatever a broker's client raises while the broker is away
+                self._away_until = time.monotonic() + AFTER_AN_ERROR
+                self._say(error)
+                return False
+            for _ in range(count):
+                self._queue.popleft()
         self._emptied.set()
         return True
+
+    def _publish(self, rows: Sequence[Snapshot]) -> None:
+        try:
+            self._engine.publish([self._message(row) for row in rows])
+        except EngineRefused as error:
+            if len(rows) == 1:
+                self._ledger.refuse(rows[0].id, f"{self._engine.name} refused the task: {error}")
+            else:
+                for row in rows:
+                    self._publish([row])
+
+    def _message(self, row: Snapshot) -> Message:
+        grace = self._functions[row.name].function.kill_grace
+        return Message(row.id, row.name, row.timeout_ms / 1000 + grace + HARD_LIMIT_SECONDS)
 
     def _say(self, error: Exception) -> None:
         if time.monotonic() >= self._silent_until:

@@ -50,6 +50,10 @@ class Snapshot(NamedTuple):
     worker: str | None
     retry_of: str | None
     previous_error: str | None
+    batch: str | None
+    lane: str | None
+    lane_places: int | None
+    lane_gap_us: int | None
     latest: str | None
     as_of: int
 
@@ -93,6 +97,10 @@ class NewTask(NamedTuple):
     key: str | None = None
     owner: str | None = None
     retry_of: str | None = None
+    batch: str | None = None
+    lane: str | None = None  # what a limit bounds: so many of them run at once, so many microseconds between starts
+    lane_places: int | None = None
+    lane_gap_us: int | None = None
     latest: str | None = None  # the key whose value it refreshes; written only by ``refresh``
     id: str | None = None  # set, with a key: another system has named it, and it may have a row
     worker: str | None = None  # set: born running, claimed by this worker in the same statement

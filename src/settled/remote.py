@@ -207,7 +207,7 @@ def told(task: Mapping[str, Any]) -> Told | Ending:
         json.dumps(task.get("result")) if status is Status.COMPLETED else None, message, reason, error.get("type"),
         None, "", None, None, progress.get("fraction"), progress.get("message"), _whole(task.get("attempt")),
         _whole(task.get("max_attempts")), 0, 0, 0, made, _ms(task.get("started_at")), _ms(task.get("finished_at")),
-        made, by, by, None, None, None, None, by - round((left or 0.0) * 1000),
+        made, by, by, None, None, None, None, None, None, None, None, by - round((left or 0.0) * 1000),
     )  # fmt: skip
     return Told(snapshot, left, _seconds(task.get("retry_after")))
 

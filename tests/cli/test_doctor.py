@@ -201,7 +201,7 @@ def test_a_protection_that_was_weakened_is_seen(home, settled):
 
 
 def test_a_lost_index_only_makes_it_slow_unless_it_keeps_keys_unique(home, settled):
-    home.sql("DROP INDEX task_results_due")
+    home.sql("DROP INDEX task_results_free_due")
     assert settled("doctor").status == 0
     home.sql("DROP INDEX task_results_key")
     assert settled("doctor").status == 1

@@ -76,7 +76,7 @@ class EngineWorld(World):
         """Give the engine a message for the task, as it may do itself."""
         engine = self.tasks.engine
         assert engine is not None
-        engine.publish(Message(task.id, task.snapshot.name, 60.0))
+        engine.publish([Message(task.id, task.snapshot.name, 60.0)])
 
     def until_published(self, count: int) -> None:
         """Wait until so many messages wait at the broker; there must be no worker."""

@@ -66,7 +66,7 @@ def test_an_index_that_is_missing_is_slow_and_somebody_elses_trigger_is_named(
     postgres: PostgresWorld, fresh: PostgresStore
 ) -> None:
     schema = f"{postgres.ground.schema}_nowhere"
-    postgres.sql(f"DROP INDEX {schema}.task_results_due")
+    postgres.sql(f"DROP INDEX {schema}.task_results_free_due")
     postgres.sql(
         f"CREATE TRIGGER theirs BEFORE UPDATE ON {schema}.task_results FOR EACH ROW "
         f"EXECUTE FUNCTION {schema}.refuse('no')"

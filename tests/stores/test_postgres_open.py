@@ -10,11 +10,12 @@ import psycopg
 import pytest
 
 from settled.errors import BadLedgerUrl, LedgerTooNew, LedgerUnavailable
+from settled.stores import queries
 from settled.stores.base import Beat, Claim, Prune
 from settled.stores.postgres import PostgresStore
 from settled.stores.urls import store_of
 from tests.stores.making import new_task, success, worker_row
-from tests.stores.worlds import PostgresWorld, write
+from tests.stores.worlds import PostgresWorld, until, write
 
 CLOCKED = ("protections", "vacuum")
 """What the doctor finds amiss of the tests themselves: their clock, and perhaps a server without autovacuum."""
@@ -55,7 +56,7 @@ def test_a_schema_of_its_own_gets_every_table_index_and_trigger(postgres: Postgr
     store.close()
     assert {
         "table task_results", "table task_workers", "table task_locks", "table task_ledger",
-        "index task_results_open", "index task_results_due", "index task_results_key",
+        "index task_results_open", "index task_results_free_due", "index task_results_key",
         "trigger task_results_settled", "trigger task_results_bound", "trigger task_results_born",
         "trigger task_results_kept", "trigger task_results_emptied",
     } <= kinds(postgres, nowhere)  # fmt: skip
@@ -184,4 +185,68 @@ def test_a_role_that_may_not_make_a_ledger_says_what_to_grant(app: str, postgres
     store = store_of(app + "_nowhere")
     with pytest.raises(LedgerUnavailable, match="lacks a privilege"):
         store.open()
+    store.close()
+
+
+@pytest.fixture
+def oldest(postgres: PostgresWorld, nowhere: str) -> str:
+    """The schema of a ledger that the first version made; it has a task."""
+    _, statements = queries.migrations("postgres")[0]
+    postgres.sql(f"CREATE SCHEMA {nowhere}; {statements.replace('{schema}', nowhere)}")
+    postgres.sql(f"INSERT INTO {nowhere}.task_results (id) VALUES ('one')")
+    return nowhere
+
+
+def test_an_old_ledger_is_brought_up_to_date_and_keeps_its_tasks(postgres: PostgresWorld, oldest: str) -> None:
+    store = store_of(postgres.nowhere)
+    store.open()
+    assert [row.id for row in store.read(["one"])] == ["one"]
+    assert {finding.level for finding in store.diagnose(deep=True) if finding.subject not in CLOCKED} == {"ok"}
+    assert {"index task_results_due", "index task_results_free_due"} & kinds(postgres, oldest) == {
+        "index task_results_free_due"  # which has replaced the other
+    }
+    store.close()
+
+
+def test_an_index_of_a_newer_version_is_built_while_others_write(postgres: PostgresWorld, oldest: str) -> None:
+    store = store_of(postgres.nowhere)
+    store.open()
+    index = "task_results_free_publish"
+    postgres.sql(f"DROP INDEX {oldest}.{index}")  # as a migration leaves it that has changed the table just now
+    insert = f"INSERT INTO {oldest}.task_results (id) VALUES (%s)"
+    with psycopg.connect(postgres.url.partition("?")[0]) as slow:
+        slow.execute(insert, ("two",))  # it commits when it likes, and the index must have this row
+        builder = threading.Thread(target=store.open)
+        builder.start()
+        waiting = "SELECT 1 FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for writers%'"
+        until(lambda: bool(postgres.sql(waiting)))
+        with psycopg.connect(postgres.url.partition("?")[0], autocommit=True) as other:
+            other.execute("SET lock_timeout = '2s'")
+            other.execute(insert, ("three",))
+        assert f"index {index}" in kinds(postgres, oldest)
+        slow.commit()
+    builder.join(timeout=60)
+    found = postgres.sql(f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{oldest}.{index}'::regclass")
+    assert found == [(True,)]
+    store.close()
+
+
+def test_an_index_that_was_left_half_built_is_built_by_the_next_who_opens(postgres: PostgresWorld, oldest: str) -> None:
+    store = store_of(postgres.nowhere)
+    store.open()
+    half_built = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}.task_results_free_publish'::regclass"
+    postgres.sql(half_built.format(oldest))
+    store.open()
+    assert {finding.level for finding in store.diagnose(deep=False) if finding.subject not in CLOCKED} == {"ok"}
+    store.close()
+
+
+def test_a_role_that_may_not_build_an_index_works_without(
+    app: str, postgres: PostgresWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    postgres.sql(f"DROP INDEX {postgres.ground.schema}.task_results_free_publish")
+    store = PostgresStore(app, postgres.ground.clock)
+    store.open()
+    write(store, "insert", new_task())
+    assert "task_results_free_publish" in caplog.text
     store.close()

@@ -6,9 +6,11 @@ import asyncio
 import threading
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from settled import Status, Tasks
+from settled.errors import LedgerUnavailable
 from settled.ledger import Ledger
 from settled.states import Reason
 from settled.stores.base import Change, Claim
@@ -51,6 +53,20 @@ def test_a_ledger_is_made_written_and_read(pooler: Pooler, postgres: PostgresWor
         (won,), ((claimed,),) = store.write(changes).results
         assert won
         assert claimed[:-1] == store.read([rows[0].id])[0][:-1]  # all but as_of
+    store.close()
+
+
+@pytest.mark.parametrize("verb", ["write", "read"])
+def test_a_table_that_somebody_has_locked_is_not_waited_for_without_a_bound(
+    pooler: Pooler, postgres: PostgresWorld, verb: str
+) -> None:
+    store = PostgresStore(url(pooler, postgres.ground.schema), postgres.ground.clock)
+    store.open()
+    with psycopg.connect(servers.postgres()) as other:
+        other.execute(f"LOCK TABLE {postgres.ground.schema}.task_results IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(LedgerUnavailable, match="lock"):
+            write(store, "insert", new_task()) if verb == "write" else store.read(["one"])
+    assert len(write(store, "insert", new_task())) == 1
     store.close()
 
 

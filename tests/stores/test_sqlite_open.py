@@ -34,7 +34,7 @@ def test_a_fresh_file_gets_every_table_index_and_trigger(sqlite: SQLiteWorld) ->
         "table task_workers",
         "table task_ledger",
         "index task_results_open",
-        "index task_results_due",
+        "index task_results_free_due",
         "index task_results_key",
         "trigger task_results_settled",
         "trigger task_results_bound",

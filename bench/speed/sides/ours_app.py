@@ -6,12 +6,12 @@ import os
 
 from fastapi import FastAPI, Response
 
-from bench.speed.sides.work import nothing
+from bench.speed.sides.work import nothing, stamped
 from settled import Tasks
 from settled.web.fastapi import accepted, tasks_router
 
 tasks = Tasks(f"sqlite:///{os.environ['BENCH_FOLDER']}/ours.db", concurrency=1_000)
-function = tasks.task(timeout=60)(nothing)
+function, timed = tasks.task(timeout=60)(nothing), tasks.task(timeout=60)(stamped)
 app = FastAPI(lifespan=tasks.lifespan)
 app.include_router(tasks_router(tasks), prefix="/tasks")
 
@@ -19,3 +19,8 @@ app.include_router(tasks_router(tasks), prefix="/tasks")
 @app.post("/work", status_code=202)
 async def start(number: int, response: Response) -> object:
     return accepted(await function.asubmit(number), response)
+
+
+@app.post("/stamped", status_code=202)
+async def start_stamped(response: Response) -> object:
+    return accepted(await timed.asubmit(), response)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException
@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from bench.speed.sides import usual_table
-from bench.speed.sides.work import nothing
+from bench.speed.sides.work import nothing, stamped
 
 open_session = usual_table.sessions(os.environ["BENCH_FOLDER"])
 app = FastAPI()
@@ -33,11 +33,11 @@ def write(task_id: str, result: object, error: Exception | None) -> None:
             usual_table.fail(session, task_id, error)
 
 
-async def run(task_id: str, number: int) -> None:
+async def run(task_id: str, work: Callable[..., Awaitable[object]], *args: int) -> None:
     """The background task."""
     result, trouble = None, None
     try:
-        result = await nothing(number)
+        result = await work(*args)
     except Exception as error:
         trouble = error
     await run_in_threadpool(write, task_id, result, trouble)
@@ -49,7 +49,15 @@ def start(
 ) -> dict[str, str]:
     """Submit."""
     task_id = usual_table.insert(session)
-    background.add_task(run, task_id, number)
+    background.add_task(run, task_id, nothing, number)
+    return {"id": task_id, "status": "pending"}
+
+
+@app.post("/stamped", status_code=202)
+def start_stamped(background: BackgroundTasks, session: Annotated[Session, Depends(get_session)]) -> dict[str, str]:
+    """Submit what says when it ended."""
+    task_id = usual_table.insert(session)
+    background.add_task(run, task_id, stamped)
     return {"id": task_id, "status": "pending"}
 
 

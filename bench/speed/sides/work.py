@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
+
 RESULT = {
     "url": "https://example.org/some/page.html",
     "status": 200,
@@ -17,3 +21,9 @@ RESULT = {
 async def nothing(number: int) -> dict[str, object]:
     """Return the result at once."""
     return RESULT
+
+
+async def stamped() -> dict[str, object]:
+    """Take a third of a second or so, and return when that ended on the machine's monotonic clock."""
+    await asyncio.sleep(random.uniform(0.2, 0.5))
+    return {**RESULT, "ended": time.clock_gettime(time.CLOCK_MONOTONIC)}

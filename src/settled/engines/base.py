@@ -68,6 +68,8 @@ class RemoteEngine(Protocol):
 
     name: str
     """What ``settled worker --engine`` calls it."""
+    at_once: int
+    """How many tasks ``publish`` takes at once, all or none of them."""
     publishes: bool
     """Whether this process can hand tasks to it; a worker in a pool, which has no way back to the pool, cannot."""
 
@@ -80,11 +82,11 @@ class RemoteEngine(Protocol):
         A script may end right after its submits, and an interpreter that ends imports nothing any more.
         """
 
-    def publish(self, message: Message) -> None:
-        """Hand one task over, on the publisher's thread; may block for some seconds.
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Hand one task over, or up to ``at_once``, on the publisher's thread; may block for some seconds.
 
-        Raises ``EngineRefused`` where trying again is of no use. Whatever else it raises means that the
-        engine is away, and it is tried again.
+        Raises ``EngineRefused`` where trying again is of no use; none of several was taken then, and each is tried
+        alone. Whatever else it raises means that the engine is away, and all are tried again.
         """
 
     def work(self, *, concurrency: int | None, drain: float | None, arguments: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ class CeleryEngine:
     """
 
     name = "celery"
+    at_once = 1
     publishes = True
 
     def __init__(self, app: Celery, *, queue: str = "settled", task_name: str = "settled.run") -> None:
@@ -66,7 +67,8 @@ class CeleryEngine:
         with suppress(Exception):  # a driver that is not installed is said of the first task that is refused
             self.app.connection_for_write().get_transport_cls()
 
-    def publish(self, message: Message) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
+        (message,) = messages
         with self._guard:
             try:
                 self._run.apply_async(

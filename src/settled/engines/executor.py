@@ -36,6 +36,7 @@ class ExecutorEngine:
     """
 
     name = "executor"
+    at_once = 1
 
     def __init__(self, executor: Executor | Callable[[], Executor], target: str) -> None:
         module, _, attribute = target.partition(":")
@@ -60,7 +61,8 @@ class ExecutorEngine:
     def prepare(self) -> None:
         """The pool is made with the first task."""
 
-    def publish(self, message: Message) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
+        (message,) = messages
         try:
             self._submit(message)
         except BrokenExecutor as error:

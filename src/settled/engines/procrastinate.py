@@ -16,6 +16,7 @@ from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
+from procrastinate.types import JSONDict
 from psycopg import InterfaceError, OperationalError
 
 from settled.engines.base import EngineRefused, Home, Message, no_arguments
@@ -31,6 +32,7 @@ class ProcrastinateEngine:
     """
 
     name = "procrastinate"
+    at_once = 100
     publishes = True
 
     def __init__(self, app: App, *, queue: str = "settled", task_name: str = "settled.run") -> None:
@@ -53,11 +55,12 @@ class ProcrastinateEngine:
     def prepare(self) -> None:
         """Its driver is imported with it."""
 
-    def publish(self, message: Message) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
         try:
             self._connector.open()  # does nothing when it is
-            jobs = JobManager(self._connector)
-            configure_task(name=self.task_name, job_manager=jobs, queue=self.queue).defer(id=message.id)
+            task = configure_task(name=self.task_name, job_manager=JobManager(self._connector), queue=self.queue)
+            jobs: list[JSONDict] = [{"id": message.id} for message in messages]
+            task.batch_defer(*jobs)
         except ConnectorException as error:
             if isinstance(error.__cause__, (OperationalError, InterfaceError)):
                 raise

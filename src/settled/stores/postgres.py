@@ -19,7 +19,7 @@ from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
-from settled.stores import postgres_check, postgres_open, postgres_verbs, queries
+from settled.stores import postgres_check, postgres_migrate, postgres_open, postgres_verbs, queries
 from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
@@ -69,7 +69,7 @@ class PostgresStore:
         with translate(self.place.shown):
             connection = postgres_open.connect(self.place)
             try:
-                return postgres_open.is_ledger(connection, self.place)
+                return postgres_migrate.is_ledger(connection, self.place)
             finally:
                 connection.close()
 
@@ -77,7 +77,7 @@ class PostgresStore:
         for line in self._lines:
             line.open()
         with translate(self.place.shown), self._writer.use() as connection:
-            postgres_open.migrate(connection, self.place, self._sql)
+            postgres_migrate.migrate(connection, self.place, self._sql)
         sent = self.clock.steady_ms()
         now, self._id = self._query("now")[0]
         self._note(now, sent)
@@ -121,7 +121,7 @@ class PostgresStore:
                 statements += self._last_look(changes, estimate)
             sent = self.clock.steady_ms()
             with self._writer.use() as connection:
-                answers = self._send(connection, statements)
+                answers = self._send(connection, statements, postgres_open.WRITING)
         now: int = answers[0][0][0]
         self._note(now, sent)
         results, start = [], 0
@@ -162,12 +162,16 @@ class PostgresStore:
         bounds = postgres_verbs.bounds_of(verdicts, now)
         return [("in_time", {"bounds": str(bounds)})] if bounds else []
 
-    def _send(self, connection: Connection, statements: Sequence[tuple[str, Any]]) -> list[list[tuple[Any, ...]]]:
+    def _send(
+        self, connection: Connection, statements: Sequence[tuple[str, Any]], settings: str
+    ) -> list[list[tuple[Any, ...]]]:
         """Run statements in one transaction and one round trip; one alone is a transaction by itself."""
-        if len(statements) == 1:
+        if len(statements) == 1 and self.place.direct:
             name, values = statements[0]
             return [connection.execute(self._sql[name], values).fetchall()]
         with connection.pipeline():  # up to its end all is one transaction
+            if not self.place.direct:
+                connection.execute(settings)
             cursors = [connection.execute(self._sql[name], values) for name, values in statements]
         return [cursor.fetchall() for cursor in cursors]
 
@@ -177,7 +181,8 @@ class PostgresStore:
         values = {
             "id": task_id, "name": new.name, "arguments": new.arguments, "key": new.key, "owner": new.owner,
             "attempts": new.max_attempts, "timeout": new.timeout_ms, "lease": new.lease_ms, "backoff": new.backoff_ms,
-            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms,
+            "retry_of": new.retry_of, "start": new.start_timeout_ms, "reserve": new.reserve_ms, "lane": new.lane,
+            "places": new.lane_places, "gap": new.lane_gap_us,
         }  # fmt: skip
         made = yield self._sql["insert_within"], values
         if made:
@@ -291,17 +296,17 @@ class PostgresStore:
 
     def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
         """Ask once more where a session turned out to be dead, as after a restart of the server."""
-        sql = self._sql[statement]
+        asked = [(statement, values or None)]
         with translate(self.place.shown):
             again = not self._reader.is_new()
             try:
                 with self._reader.use() as connection:
-                    return connection.execute(sql, values or None).fetchall()
+                    return self._send(connection, asked, postgres_open.READING)[0]
             except psycopg.OperationalError:
                 if not (again and self._reader.is_new()):
                     raise
             with self._reader.use() as connection:
-                return connection.execute(sql, values or None).fetchall()
+                return self._send(connection, asked, postgres_open.READING)[0]
 
     def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:
         return [snapshot_of(row[:-1], row[-1]) for row in self._query(statement, **values)]

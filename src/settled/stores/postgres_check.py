@@ -9,10 +9,12 @@ from typing import Any
 from settled.records import Finding
 from settled.stores import queries
 from settled.stores.postgres_line import Connection
+from settled.stores.postgres_migrate import valid_indexes
 from settled.stores.postgres_open import Place
 
 MANY_DEAD = 100_000
 _INDEX = re.compile(r"CREATE (UNIQUE )?INDEX (\w+)")
+_DROPPED = re.compile(r"DROP INDEX \{schema\}\.(\w+);")
 _TRIGGER = re.compile(r"CREATE (?:CONSTRAINT )?TRIGGER (\w+)")
 _FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION \{schema\}\.(\w+)\(.*?\$\$(.*?)\$\$", re.DOTALL)
 _HELP = "Restore it from the migration in settled/stores/sql/migrations, and find out who changed it."
@@ -45,15 +47,10 @@ def _protections(connection: Connection, place: Place) -> list[Finding]:
 
 
 def _indexes(connection: Connection, place: Place, text: str) -> Iterator[Finding]:
-    there: dict[str, Any] = dict(
-        connection.execute(
-            "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s",
-            (place.schema,),
-        ).fetchall()
-    )
+    there = valid_indexes(connection, place)
+    dropped = _DROPPED.findall(text)
     for unique, name in _INDEX.findall(text):
-        if not there.get(name):
+        if name not in dropped and not there.get(name):
             what = "is not valid" if name in there else "is missing"
             loss = _LOSS if unique else "so it may be slow"
             yield Finding("broken" if unique else "warning", "protections", f"The index {name} {what}, {loss}. {_HELP}")

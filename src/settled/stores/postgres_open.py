@@ -1,4 +1,4 @@
-"""Opens a PostgreSQL schema as a ledger: the URL, the connections' settings, the migrations."""
+"""Opens a PostgreSQL schema as a ledger: the URL, and the connections' settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.string import TextLoader
 
-from settled.errors import BadLedgerUrl, LedgerTooNew
-from settled.stores import queries
+from settled.errors import BadLedgerUrl
 from settled.stores.postgres_line import Connection
 
 _NAME = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,50}\Z")
@@ -28,6 +27,8 @@ _NETWORK = {
 _SESSION = """
 SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';
 SET jit = off;  -- it would compile for longer than any statement here runs
+-- Each statement goes by one index whatever its values are; to plan it anew costs more than to run it.
+SET plan_cache_mode = force_generic_plan;
 -- A worker's session that the network has cut off must outlive its lease: a lock that is gone means a death.
 SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4;
 SET tcp_user_timeout = 120000;
@@ -40,6 +41,10 @@ SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off
 -- The plan of a claim that is kept for all limits would fetch and sort all that is due, for one task of a backlog.
 SET enable_sort = off;
 """
+_BOUNDS = {"statement_timeout": "30s", "lock_timeout": "2s", "jit": "off"}
+_PLANS = dict.fromkeys(
+    ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_sort"), "off"
+)
 
 
 class Place(NamedTuple):
@@ -79,6 +84,14 @@ def place_of(url: str) -> Place:
     return Place(conninfo, schema, direct == "yes", f"postgresql://{host}{port}/{database}, schema {schema}")
 
 
+def _for_one_transaction(settings: dict[str, str]) -> str:
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+READING, WRITING = _for_one_transaction(_BOUNDS), _for_one_transaction(_BOUNDS | _PLANS)
+"""What a transaction begins with where its session is another's in a moment, and was another's just now."""
+
+
 def connect(place: Place, *, writes: bool = False) -> Connection:
     """Return a connection in autocommit mode, with bounds on everything that it may wait for."""
     given = conninfo_to_dict(place.conninfo)
@@ -94,59 +107,3 @@ def connect(place: Place, *, writes: bool = False) -> Connection:
         connection.close()
         raise
     return connection
-
-
-def is_ledger(connection: Connection, place: Place) -> bool:
-    """Whether the schema has a ledger's tables."""
-    return _exists(connection, place, "task_ledger")
-
-
-def migrate(connection: Connection, place: Place, sql: dict[str, str]) -> None:
-    """Bring the tables to this version, one process at a time; raise for what is not ours or is newer.
-
-    Where nothing is to be done nothing is asked of the role but to read.
-    """
-    steps = queries.migrations("postgres")
-    version = _version(connection, place, sql)
-    if version > steps[-1][0]:
-        raise LedgerTooNew(
-            f"{place.shown} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer one "
-            "wrote it. Nothing was changed. Install that version, or use another schema."
-        )
-    for number, statements in steps:
-        if number <= version:
-            continue
-        with connection.transaction():
-            connection.execute("SET LOCAL lock_timeout = '5s'")
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"settled {place.schema}",))
-            if _version(connection, place, sql) >= number:
-                continue  # another process was first
-            if number == 1 and not _has_schema(connection, place):
-                connection.execute(f"CREATE SCHEMA {place.quoted}")
-            connection.execute(statements.replace("{schema}", place.quoted))
-            connection.execute(sql["set_version"], {"version": number})
-
-
-def _version(connection: Connection, place: Place, sql: dict[str, str]) -> int:
-    if is_ledger(connection, place):
-        row = connection.execute(sql["version"]).fetchone()
-        return int(row[0]) if row else 0
-    if _exists(connection, place, "task_results"):
-        raise BadLedgerUrl(
-            f"{place.shown} has a table task_results that settled did not make. Nothing was changed. "
-            "Give the ledger a schema of its own."
-        )
-    return 0
-
-
-def _exists(connection: Connection, place: Place, table: str) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = %s AND c.relname = %s",
-        (place.schema, table),
-    ).fetchone()
-    return found is not None
-
-
-def _has_schema(connection: Connection, place: Place) -> bool:
-    return connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (place.schema,)).fetchone() is not None

@@ -56,8 +56,24 @@ def of_new(rows: Sequence[NewTask], ids: Sequence[str], margin_ms: int) -> Value
         "reserve": numbers(row.reserve_ms for row in rows),
         "retry_of": texts(row.retry_of for row in rows),
         "worker": texts(row.worker for row in rows),
-        "latest": texts(row.latest for row in rows),
         "margin": margin_ms,
+        **_of_groups(rows),
+    }
+
+
+_IN_NO_GROUP: Values = {"batch": None, "lane": None, "places": None, "gap": None, "latest": None}
+
+
+def _of_groups(rows: Sequence[NewTask]) -> Values:
+    """Batches, lanes and keys; where there are none, five arrays less are sent."""
+    if not any(row.batch is not None or row.lane is not None or row.latest is not None for row in rows):
+        return _IN_NO_GROUP
+    return {
+        "batch": texts(row.batch for row in rows),
+        "lane": texts(row.lane for row in rows),
+        "places": numbers(row.lane_places for row in rows),
+        "gap": numbers(row.lane_gap_us for row in rows),
+        "latest": texts(row.latest for row in rows),
     }
 
 

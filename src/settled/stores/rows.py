@@ -35,5 +35,5 @@ def born(row: NewTask, task_id: str, now: int) -> Snapshot:
         task_id, row.name, Status.RUNNING if running else Status.PENDING, None, None, None, None, None,
         row.arguments, row.key, row.owner, None, None, 1 if running else 0, row.max_attempts, row.timeout_ms,
         row.lease_ms, row.backoff_ms, now, now if running else None, None, now, deadline, settles_at, row.worker,
-        row.retry_of, None, row.latest, now,
+        row.retry_of, None, row.batch, row.lane, row.lane_places, row.lane_gap_us, row.latest, now,
     )  # fmt: skip

@@ -45,7 +45,7 @@ from settled.stores.base import (
 from settled.stores.liveness import LockFolder
 from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
-from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_new, of_refresh, settlement
+from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, of_refresh, settlement
 
 STALLED_MS = 20
 """A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
@@ -479,7 +479,7 @@ class SQLiteStore:
         return self._writer.cursor()
 
     def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
-        if self._one("insert_keyed", of_new(snapshot)):
+        if self._one("insert_keyed", of_new(snapshot) + of_group(snapshot)):
             return snapshot, True
         values = (snapshot.id, snapshot.name, snapshot.key, snapshot.owner)
         found = self._cursor().execute(SQL["read_key"], values).fetchone()

@@ -18,11 +18,18 @@ from settled.states import Status
 from settled.stores import queries
 from settled.stores.base import Refresh
 
+NEW = f"({', '.join('?' * 18)})"
+NEW_GROUPED = f"({', '.join('?' * 23)})"
+MORE = ", batch, lane, lane_places, lane_gap_us, latest"
+"""The columns of a new row that belongs to a batch or to a lane, or refreshes a key; the others are spared them."""
+
 SQL = queries.load("sqlite")
+SQL["insert_grouped"] = SQL["insert_tasks"].replace("{more}", MORE)
+SQL["insert_tasks"] = SQL["insert_tasks"].replace("{more}", "")
+SQL["insert_keyed"] = SQL["insert_keyed"].replace("{more}", MORE).replace("{row}", NEW_GROUPED)
 MOST_ROWS = 1_024
 """Rows of one statement; SQLite takes 32,766 parameters."""
 # Rows of values; what is always the same is not bound again and again.
-NEW = f"({', '.join('?' * 19)})"
 COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0, NULL)"
 FAILED = "(?, ?, ?, 'failed', NULL, ?, ?, ?, ?, ?, ?)"
 PUT_BACK = "(?, ?, ?, ?, ?, ?, ?, ?)"
@@ -33,7 +40,10 @@ Statement = tuple[str, Sequence[Any]]
 
 def insertion(rows: Sequence[Snapshot], worker: str | None, offset: int) -> Statement:
     """Insert new tasks, if the clock's offset is right and the worker that claims them (if any) may be given work."""
-    return _of_rows("insert_tasks", NEW, (offset, worker, worker), [of_new(row) for row in rows], ())
+    head = (offset, worker, worker)
+    if any(row.batch is not None or row.lane is not None or row.latest is not None for row in rows):
+        return _of_rows("insert_grouped", NEW_GROUPED, head, [of_new(row) + of_group(row) for row in rows], ())
+    return _of_rows("insert_tasks", NEW, head, [of_new(row) for row in rows], ())
 
 
 def settlement(rows: Sequence[Verdict], now: int, bound: int, offset: int) -> Statement:
@@ -55,8 +65,12 @@ def of_new(s: Snapshot) -> tuple[Any, ...]:
         *s[8:11],  # arguments, key, owner
         *s[13:20],  # attempt, max_attempts, timeout_ms, lease_ms, backoff_ms, created_at, started_at
         *s[21:26],  # due_at, deadline_at, settles_at, worker, retry_of
-        s.latest,
     )  # fmt: skip
+
+
+def of_group(s: Snapshot) -> tuple[Any, ...]:
+    """The values that follow in a row of a batch or a lane, or that refreshes a key."""
+    return tuple(s[27:32])
 
 
 def of_refresh(item: Refresh) -> dict[str, Any]:

@@ -35,7 +35,10 @@ def test_a_new_task_is_pending_and_carries_its_bound(store: Store) -> None:
 
 
 def test_what_insert_returns_is_what_any_reader_finds(world: World, store: Store) -> None:
-    made = [row for row, _ in write(store, "insert", new_task(), new_task(key="k"), new_task(worker="w"))]
+    grouped = {"batch": "b", "lane": "l", "lane_places": 2, "lane_gap_us": 1_000_000}
+    new = [new_task(), new_task(key="k"), new_task(worker="w"), new_task(**grouped), new_task(key="g", **grouped)]
+    made = [row for row, _ in write(store, "insert", *new)]
+    assert {(row.batch, row.lane, row.lane_places, row.lane_gap_us) for row in made[3:]} == {tuple(grouped.values())}
     assert [world.open().read([row.id])[0] for row in made] == made
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 from dbos import DBOS, DBOSConfig, WorkflowHandleAsync
 
@@ -14,8 +15,7 @@ from bench.speed.sides.in_flight import asked, measure_with_worker
 from bench.speed.sides.work import nothing
 
 
-async def main() -> dict[str, float]:
-    wish = asked()
+async def main(wish: dict[str, Any]) -> dict[str, float]:
     config: DBOSConfig = {"name": "bench", "system_database_url": wish["url"], "log_level": "ERROR"}
     DBOS(config=config)
     workflow = DBOS.workflow()(nothing)
@@ -34,4 +34,4 @@ async def main() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main())))
+    print(json.dumps(asyncio.run(main(asked()))))

@@ -24,19 +24,22 @@ WITH v AS (
     SELECT v.*, w.id AS alive
     FROM unnest(%(id)s::text[], %(name)s::text[], %(arguments)s::text[], %(key)s::text[], %(owner)s::text[],
                 %(start)s::bigint[], %(timeout)s::bigint[], %(lease)s::bigint[], %(backoff)s::bigint[],
-                %(attempts)s::int[], %(reserve)s::bigint[], %(retry_of)s::text[], %(worker)s::text[], %(latest)s::text[])
-         v (id, name, arguments, key, owner, start, timeout, lease, backoff, attempts, reserve, retry_of, worker, latest)
+                %(attempts)s::int[], %(reserve)s::bigint[], %(retry_of)s::text[], %(worker)s::text[], %(batch)s::text[],
+                %(lane)s::text[], %(places)s::int[], %(gap)s::bigint[], %(latest)s::text[])
+         v (id, name, arguments, key, owner, start, timeout, lease, backoff, attempts, reserve, retry_of, worker, batch,
+            lane, places, gap, latest)
     LEFT JOIN {schema}.task_workers w ON w.id = v.worker AND w.lost_at IS NULL),
 born AS (
     INSERT INTO {schema}.task_results (
         id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms, backoff_ms, created_at,
-        started_at, due_at, deadline_at, settles_at, worker, retry_of, latest)
+        started_at, due_at, deadline_at, settles_at, worker, retry_of, batch, lane, lane_places, lane_gap_us,
+        latest)
     SELECT v.id, CASE WHEN alive IS NULL THEN 'pending' ELSE 'running' END, v.name, v.arguments, v.key, v.owner,
         CASE WHEN alive IS NULL THEN 0 ELSE 1 END, v.attempts, v.timeout, v.lease, v.backoff, c.now,
         CASE WHEN alive IS NULL THEN NULL ELSE c.now END, c.now,
         CASE WHEN alive IS NULL THEN c.now + v.start
              ELSE least(c.now + v.timeout + %(margin)s::bigint, c.now + v.start + v.reserve) END,
-        c.now + v.start + v.reserve, alive, v.retry_of, v.latest
+        c.now + v.start + v.reserve, alive, v.retry_of, v.batch, v.lane, v.places, v.gap, v.latest
     FROM v, (SELECT {schema}.began_ms() AS now) c
     WHERE v.latest IS NULL OR EXISTS (
         SELECT 1 FROM {schema}.task_latest l WHERE l.name = v.name AND l.key = v.latest AND l.task = v.id)
@@ -59,11 +62,12 @@ LATERAL (
 -- One task in a transaction of the application's own, on whatever connection; it counts from this statement on.
 -- Answers with the ledger's name too, for the connection may go elsewhere. Nobody has told an engine of it.
 INSERT INTO {schema}.task_results (
-    id, name, arguments, key, owner, max_attempts, timeout_ms, lease_ms, backoff_ms, retry_of, created_at, due_at,
-    publish_at, deadline_at, settles_at)
+    id, name, arguments, key, owner, max_attempts, timeout_ms, lease_ms, backoff_ms, retry_of, lane, lane_places,
+    lane_gap_us, created_at, due_at, publish_at, deadline_at, settles_at)
 SELECT CAST(%(id)s AS text), CAST(%(name)s AS text), CAST(%(arguments)s AS text), CAST(%(key)s AS text),
        CAST(%(owner)s AS text), CAST(%(attempts)s AS int), CAST(%(timeout)s AS bigint), CAST(%(lease)s AS bigint),
-       CAST(%(backoff)s AS bigint), CAST(%(retry_of)s AS text), c.now, c.now, c.now,
+       CAST(%(backoff)s AS bigint), CAST(%(retry_of)s AS text), CAST(%(lane)s AS text), CAST(%(places)s AS int),
+       CAST(%(gap)s AS bigint), c.now, c.now, c.now,
        c.now + CAST(%(start)s AS bigint), c.now + CAST(%(start)s AS bigint) + CAST(%(reserve)s AS bigint)
 FROM (SELECT {schema}.now_ms() AS now) c
 ON CONFLICT (name, key, coalesce(owner, '')) WHERE key IS NOT NULL DO NOTHING
@@ -145,8 +149,8 @@ SELECT {schema}.began_ms(), {schema}.in_time({schema}.began_ms(), %(bounds)s);
 -- not lost: one that was frozen must enlist anew first. What another process is claiming is passed over.
 WITH picked AS (
     SELECT id FROM {schema}.task_results
-    WHERE status = 'pending' AND due_at <= (SELECT {schema}.now_ms()) AND deadline_at > (SELECT {schema}.now_ms())
-      AND name = ANY (%(names)s::text[])
+    WHERE status = 'pending' AND lane IS NULL AND due_at <= (SELECT {schema}.now_ms())
+      AND deadline_at > (SELECT {schema}.now_ms()) AND name = ANY (%(names)s::text[])
       AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = %(worker)s::text AND w.lost_at IS NULL)
     ORDER BY due_at, id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED),
 claimed AS (
@@ -166,7 +170,7 @@ WITH claimed AS (
     SET status = 'running', attempt = attempt + 1, started_at = {schema}.began_ms(), worker = %(worker)s::text,
         error_type = NULL, traceback = NULL,
         deadline_at = least({schema}.began_ms() + timeout_ms + %(margin)s::bigint, settles_at)
-    WHERE t.id = %(id)s::text AND status = 'pending' AND due_at <= {schema}.now_ms()
+    WHERE t.id = %(id)s::text AND status = 'pending' AND lane IS NULL AND due_at <= {schema}.now_ms()
       AND deadline_at > {schema}.now_ms() AND name = ANY (%(names)s::text[])
       AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = %(worker)s::text AND w.lost_at IS NULL)
     RETURNING t.*)
@@ -176,7 +180,7 @@ SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT
 -- Pending tasks that an engine is to be told of again; the next time is as far away as the task is old.
 WITH picked AS (
     SELECT id FROM {schema}.task_results
-    WHERE status = 'pending' AND coalesce(publish_at, due_at + 5000) <= (SELECT {schema}.now_ms())
+    WHERE status = 'pending' AND lane IS NULL AND coalesce(publish_at, due_at + 5000) <= (SELECT {schema}.now_ms())
       AND deadline_at > (SELECT {schema}.now_ms()) AND name = ANY (%(names)s::text[])
     ORDER BY coalesce(publish_at, due_at + 5000) LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED),
 taken AS (
@@ -191,7 +195,7 @@ ORDER BY due_at, id;
 -- name: next_publish
 -- When the next pending task of these names is to be published again.
 SELECT min(coalesce(publish_at, due_at + 5000)), {schema}.began_ms() FROM {schema}.task_results
-WHERE status = 'pending' AND name = ANY (%(names)s::text[]);
+WHERE status = 'pending' AND lane IS NULL AND name = ANY (%(names)s::text[]);
 
 -- name: progress
 WITH done AS (
@@ -291,7 +295,7 @@ SELECT min(deadline_at), {schema}.began_ms() FROM {schema}.task_results WHERE st
 -- name: next_due
 -- When the next pending task of these names may be claimed.
 SELECT min(due_at), {schema}.began_ms() FROM {schema}.task_results
-WHERE status = 'pending' AND name = ANY (%(names)s::text[]);
+WHERE status = 'pending' AND lane IS NULL AND name = ANY (%(names)s::text[]);
 
 -- name: not_running
 -- Which of these attempts are not running any more.

@@ -31,7 +31,7 @@ SELECT NOT EXISTS (SELECT 1 FROM task_workers)
 -- A task is born with its bound; with a worker it is born running, claimed in the same statement. All are
 -- inserted, or none if the clock was set or that worker may not be given work; rows without an id are padding.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
-                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of, latest)
+                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of{more})
 SELECT v.* FROM (
     SELECT 1 FROM task_ledger WHERE anchor_wall - anchor_steady = ?
        AND (? IS NULL OR EXISTS (SELECT 1 FROM task_workers WHERE id = ? AND lost_at IS NULL)))
@@ -40,8 +40,8 @@ CROSS JOIN (VALUES {rows}) v WHERE v.column1 IS NOT NULL;
 -- name: insert_keyed
 -- The same for a task with an idempotency key, which may be taken, or with an id of its own.
 INSERT INTO task_results (id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms,
-                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of, latest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                          backoff_ms, created_at, started_at, due_at, deadline_at, settles_at, worker, retry_of{more})
+VALUES {row}
 ON CONFLICT DO NOTHING;
 
 -- name: read_key
@@ -92,7 +92,7 @@ UPDATE task_results SET status = 'running', attempt = attempt + 1, started_at = 
                         deadline_at = min(:now + timeout_ms + :margin, settles_at)
 WHERE rowid IN (
     SELECT rowid FROM task_results
-    WHERE status = 'pending' AND due_at <= :now AND deadline_at > :now
+    WHERE status = 'pending' AND lane IS NULL AND due_at <= :now AND deadline_at > :now
       AND name IN (SELECT value FROM json_each(:names)) AND (:id IS NULL OR id = :id)
       AND EXISTS (SELECT 1 FROM task_workers w WHERE w.id = :worker AND w.lost_at IS NULL)
     ORDER BY due_at, rowid LIMIT :limit)
@@ -100,14 +100,15 @@ RETURNING {task};
 
 -- name: next_due
 -- When the next pending task of these names may be claimed.
-SELECT min(due_at) FROM task_results WHERE status = 'pending' AND name IN (SELECT value FROM json_each(?));
+SELECT min(due_at) FROM task_results
+WHERE status = 'pending' AND lane IS NULL AND name IN (SELECT value FROM json_each(?));
 
 -- name: publish
 -- Pending tasks that an engine is to be told of again; the next time is as far away as the task is old.
 UPDATE task_results SET publish_at = :now + min(max(:now - due_at, :after), :within)
 WHERE rowid IN (
     SELECT rowid FROM task_results
-    WHERE status = 'pending' AND coalesce(publish_at, due_at + 5000) <= :now AND deadline_at > :now
+    WHERE status = 'pending' AND lane IS NULL AND coalesce(publish_at, due_at + 5000) <= :now AND deadline_at > :now
       AND name IN (SELECT value FROM json_each(:names))
     ORDER BY coalesce(publish_at, due_at + 5000) LIMIT :limit)
 RETURNING {task};
@@ -115,7 +116,7 @@ RETURNING {task};
 -- name: next_publish
 -- When the next pending task of these names is to be published again.
 SELECT coalesce(publish_at, due_at + 5000) FROM task_results
-WHERE status = 'pending' AND name IN (SELECT value FROM json_each(?))
+WHERE status = 'pending' AND lane IS NULL AND name IN (SELECT value FROM json_each(?))
 ORDER BY coalesce(publish_at, due_at + 5000) LIMIT 1;
 
 -- name: progress
@@ -173,7 +174,7 @@ SELECT count(*) FROM (
 -- name: schema
 -- What a migration made, to be compared with what is there; the file may hold other people's tables too.
 SELECT type, name, sql FROM sqlite_master
-WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_ledger', 'task_latest', 'task_latest_history');
+WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_ledger', 'task_lanes', 'task_latest', 'task_latest_history');
 
 -- name: prune
 -- By id, which carries the creation time; a task that settled late is kept for its full retention.

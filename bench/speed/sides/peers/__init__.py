@@ -1,0 +1,1 @@
+"""Task queues that keep their results in SQLite, as their documentation says to use them."""

@@ -38,7 +38,7 @@ export function plan({ item }, force) {
 export function inPlainWords({ reason, message, type }) {
   const worded = reason === "exception" && /^(PublicError|TryLater)$/.test(type ?? "PublicError");
   if (worded && message) return message;
-  if (/ran out of memory/.test(message)) return "The page is too much: reading it took more memory than it may.";
+  if (/process ran out of memory/.test(message)) return "The page is too much: reading it took more memory than it may.";
   return REASONS[reason] ?? "Something went wrong while it was read.";
 }
 

@@ -6,7 +6,8 @@ const FIGURES = ["visits", "growth", "duration", "pages", "bounce"];
 
 /** Hand a file of the rows to the browser: `csv`, `tsv` or `json`. */
 export function save(rows, format) {
-  const text = format === "json" ? `${JSON.stringify(rows.map(asObject), null, 2)}\n` : table(rows, format === "csv" ? "," : "\t");
+  const json = () => `${JSON.stringify(rows.map(asObject), null, 2)}\n`;
+  const text = format === "json" ? json() : table(rows, format === "csv" ? "," : "\t");
   const type = { csv: "text/csv", tsv: "text/tab-separated-values", json: "application/json" }[format];
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
   const link = document.createElement("a");
@@ -20,7 +21,8 @@ function asObject(row) {
   const { item, key } = row;
   const { state, text } = standing(row);
   const value = item?.value ?? {};
-  const figures = Object.fromEntries([...FIGURES, "category", "sources", "history", "basis"].map((name) => [name, value[name] ?? null]));
+  const names = [...FIGURES, "category", "sources", "history", "basis"];
+  const figures = Object.fromEntries(names.map((name) => [name, value[name] ?? null]));
   return { domain: key, state, ...figures, got_at: item?.got_at ?? null, error: state === "failed" ? text : null };
 }
 
@@ -31,8 +33,11 @@ export function table(rows, comma) {
   const sources = of(({ sources }) => Object.keys(sources ?? {}));
   const months = of(({ history }) => (history ?? []).map(([month]) => month)).sort();
   const heads = ["domain", "state", ...FIGURES, "category", ...sources, ...months, "got_at", "error", "basis"];
-  const lines = objects.map(({ sources: parts, history, ...rest }) => ({ ...rest, ...parts, ...Object.fromEntries(history ?? []) }));
-  return [heads, ...lines.map((line) => heads.map((head) => line[head] ?? ""))].map((cells) => cells.map((cell) => quoted(cell, comma)).join(comma) + "\r\n").join("");
+  const lines = objects.map(({ sources: parts, history, ...rest }) => ({
+    ...rest, ...parts, ...Object.fromEntries(history ?? []),
+  }));
+  const cells = [heads, ...lines.map((line) => heads.map((head) => line[head] ?? ""))];
+  return cells.map((line) => `${line.map((cell) => quoted(cell, comma)).join(comma)}\r\n`).join("");
 }
 
 function quoted(value, comma) {

@@ -2,8 +2,9 @@
 
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en");
-const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const change = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const tenths = { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 };
+const percent = new Intl.NumberFormat("en", tenths);
+const change = new Intl.NumberFormat("en", { ...tenths, signDisplay: "exceptZero" });
 const month = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
 
 export const short = (n) => compact.format(n);

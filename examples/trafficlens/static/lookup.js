@@ -20,7 +20,8 @@ export function lookUp(keys, refresh, { onItems, onTrouble, signal }) {
     how = "never"; // whoever waits starts nothing
     onItems(items);
     const ended = items.filter((item) => item.error || item.settled).length;
-    const told = { settled, settles_in, retry_after, status: settled ? "completed" : "running", progress: { fraction: ended / items.length } };
+    const status = settled ? "completed" : "running";
+    const told = { settled, status, settles_in, retry_after, progress: { fraction: ended / items.length } };
     return new Response(JSON.stringify(told), { headers: answer.headers });
   }
   return waitForTask(`latest/traffic?lookup=${++lookups}`, { fetch: ask, onTrouble, signal, patience: 20 });

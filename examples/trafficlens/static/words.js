@@ -19,9 +19,11 @@ export function standing(row) {
   if (!item) return { state: "waiting", text: "Asking" };
   if (item.refreshing && !item.found) return { state: "waiting", text: "Fetching" };
   if (item.refreshing) return { state: "waiting", text: `Fetching anew; these figures are from ${ago(age(row))}` };
-  if (item.last_error && item.found)
-    return { state: "failed", text: `Not fetched anew: ${lower(inPlainWords(item.last_error))} From ${ago(age(row))}.`, detail: item.last_error.message };
-  if (item.last_error) return { state: "failed", text: inPlainWords(item.last_error), detail: item.last_error.message };
+  if (item.last_error) {
+    const [why, detail] = [inPlainWords(item.last_error), item.last_error.message];
+    const text = item.found ? `Not fetched anew: ${lower(why)} From ${ago(age(row))}.` : why;
+    return { state: "failed", text, detail };
+  }
   if (item.found && item.value.visits === null) return { state: "ready", text: "The site has no data for this domain." };
   if (item.found) return { state: "ready", text: ago(age(row)) };
   return { state: "idle", text: "Not known yet" };

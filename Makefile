@@ -8,18 +8,21 @@ LEDGER  ?=
 JOBS    ?= 4
 TESTS   ?=
 BENCH   ?=
+ZOMBIES ?=
 
 VENV    := .venv
 BUILD   := build
 BIN     := $(VENV)/bin
 TESTENV := $(BUILD)/testenv
 PEERS   := $(BUILD)/peers
+HARMED  := $(BUILD)/zombies
 SOURCES := $(shell find src -type f ! -path '*/__pycache__/*')
 PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres clean $(VENV)
+.PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres zombies zombies-all \
+	clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
@@ -77,6 +80,14 @@ bench-postgres: $(PEERS)/.ready ## the same on PostgreSQL, against other task qu
 bench-check: $(VENV)/.ready ## fail if settled has become much slower beside the same by hand (half a minute)
 	$(BIN)/python -m bench.speed.check
 
+zombies: $(HARMED)/.ready $(HARMED)-arq/.ready ## what a waiting page is told, faults × some systems, 15 minutes (ZOMBIES= options)
+	$(HARMED)/bin/python -m bench.zombies.run $(ZOMBIES)
+	$(HARMED)/bin/python -m bench.zombies.report bench/results/zombies.json bench/results
+
+zombies-all: $(HARMED)/.ready $(HARMED)-arq/.ready ## the same for every system, for docs/evidence: an hour and a half
+	$(HARMED)/bin/python -m bench.zombies.run --systems all --json docs/evidence/zombies.json $(ZOMBIES)
+	$(HARMED)/bin/python -m bench.zombies.report
+
 clean: ## remove what was built and installed here
 	rm -rf $(VENV) $(BUILD) js/node_modules js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
@@ -103,6 +114,20 @@ $(PEERS)/.ready: pyproject.toml
 	"$$(tools/python.sh)" -m venv $(PEERS)
 	$(PEERS)/bin/$(PIP) install --upgrade 'pip>=25.1'
 	$(PEERS)/bin/$(PIP) install --editable . --group peers
+	touch $@
+
+# The systems that `make zombies` harms, and one that cannot be installed beside them.
+$(HARMED)/.ready: pyproject.toml
+	"$$(tools/python.sh)" -m venv $(HARMED)
+	$(HARMED)/bin/$(PIP) install --upgrade 'pip>=25.1'
+	$(HARMED)/bin/$(PIP) install --editable . --group zombies
+	$(HARMED)/bin/python -m bench.zombies.servers || tools/apt.sh redis-server postgresql
+	touch $@
+
+$(HARMED)-arq/.ready: pyproject.toml
+	"$$(tools/python.sh)" -m venv $(HARMED)-arq
+	$(HARMED)-arq/bin/$(PIP) install --upgrade 'pip>=25.1'
+	$(HARMED)-arq/bin/$(PIP) install --group zombies-arq
 	touch $@
 
 # By way of the source distribution, so that this one is known to be whole too.

@@ -1,5 +1,6 @@
 """settled: every background task ends in a database write, and everyone who waits for it stops."""
 
+from settled.batch import Batch
 from settled.errors import (
     BadArguments,
     BadInput,
@@ -26,7 +27,7 @@ from settled.function import TaskFunction
 from settled.latest import Latest, LatestFunction
 from settled.ledger import Ledger
 from settled.policy import Policy
-from settled.records import Ending, Snapshot
+from settled.records import BatchEnding, BatchSnapshot, Ending, Failure, Snapshot
 from settled.remote import await_, wait
 from settled.runner.context import Context
 from settled.states import End, Reason, Status
@@ -43,9 +44,13 @@ __all__ = [
     "BadPolicy",
     "BadTaskFunction",
     "BadTaskId",
+    "Batch",
+    "BatchEnding",
+    "BatchSnapshot",
     "Context",
     "End",
     "Ending",
+    "Failure",
     "KeyConflict",
     "Latest",
     "LatestFunction",

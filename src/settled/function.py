@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 import typing
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from settled import json_text
+from settled.batch import Batch
 from settled.errors import BadArguments, BadInput, BadPolicy, BadTaskFunction
 from settled.policy import Policy, ms
 from settled.records import NewTask
@@ -35,6 +36,12 @@ class Submitter(Protocol):
         """Create the task; durable when this returns, or when the connection's transaction commits."""
 
     def asubmit_new(self, new: NewTask, connection: Any = None) -> Coroutine[Any, Any, Task]:
+        """The same, to be awaited on an event loop."""
+
+    def submit_batch(self, news: Sequence[NewTask]) -> Batch:
+        """Create the tasks of a batch in one commit; durable when this returns."""
+
+    def asubmit_batch(self, news: Sequence[NewTask]) -> Coroutine[Any, Any, Batch]:
         """The same, to be awaited on an event loop."""
 
 
@@ -76,6 +83,19 @@ class TaskFunction(Generic[P, R]):
         """The same, to be awaited on an event loop."""
         return self._submitter.asubmit_new(self.new(args, kwargs), self._connection)
 
+    def submit_many(self, items: Iterable[Any]) -> Batch:
+        """Submit a call for each item, all in one commit, as a batch with an id of its own.
+
+        A tuple is a call's positional arguments, a dict its keywords, anything else its one argument. Raises
+        ``BadInput`` for no items, ``BadArguments`` for one that does not fit (nothing is submitted then), and what
+        ``submit`` raises. An idempotency key given to ``using`` is the whole batch's.
+        """
+        return self._submitter.submit_batch(self._news(items))
+
+    def asubmit_many(self, items: Iterable[Any]) -> Coroutine[Any, Any, Batch]:
+        """The same, to be awaited on an event loop."""
+        return self._submitter.asubmit_batch(self._news(items))
+
     def using(
         self, *, key: str | None = None, owner: str | None = None, timeout: float | None = None,
         start_timeout: float | None = None, attempts: int | None = None, within: Any = None,
@@ -106,6 +126,25 @@ class TaskFunction(Generic[P, R]):
             self._owner if owner is None else owner,
             self._connection if within is None else within,
         )
+
+    def _news(self, items: Iterable[Any]) -> list[NewTask]:
+        if self._connection is not None:
+            raise BadInput(
+                "A batch is one commit of its own and cannot be part of your transaction. Submit it after your commit, "
+                "or its calls one by one within it. Nothing was submitted."
+            )
+        if isinstance(items, (str, bytes, dict)) or not isinstance(items, Iterable):
+            raise BadInput(
+                f"A {type(items).__name__} is no list of items: give one item for each call. Nothing was submitted."
+            )
+        news = []
+        for place, item in enumerate(items):
+            args, kwargs = ((), item) if isinstance(item, dict) else (item if isinstance(item, tuple) else (item,), {})
+            try:
+                news.append(self.new(args, kwargs))
+            except BadArguments as error:
+                raise BadArguments(f"items[{place}]: {error}") from None
+        return news
 
     def new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
         """Check the arguments and return what the ledger is to write."""

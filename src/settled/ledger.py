@@ -36,6 +36,8 @@ from settled.writer import FOREVER, Writer
 log = logging.getLogger("settled")
 SUBMIT_PATIENCE = 5.0
 """Seconds that a submit waits for a database that is away, before it is a clear error."""
+BATCH_PATIENCE = 15.0
+"""The same for a whole batch, which is written in one commit."""
 READ_PATIENCE = 1.0
 """Seconds that a read waits to write down an expiry; it answers rightly without, too."""
 SWEEP_LIMIT = 500
@@ -95,6 +97,16 @@ class Ledger:
         """The same, on an event loop."""
         added: tuple[Snapshot, bool] = await self._writer.awrite("insert", new, SUBMIT_PATIENCE)
         return _same(new, *added)
+
+    def add_batch(self, news: Sequence[NewTask]) -> Rows:
+        """Create the tasks of a batch in one commit; or return the first alone, if its key named one that exists."""
+        added: list[tuple[Snapshot, bool]] = self._writer.write_all("insert_batch", [news], BATCH_PATIENCE)[0]
+        return [row for row, _ in added]
+
+    async def aadd_batch(self, news: Sequence[NewTask]) -> Rows:
+        """The same, on an event loop."""
+        added = await self._writer.awrite("insert_batch", news, BATCH_PATIENCE)
+        return [row for row, _ in added]
 
     def add_within(self, new: NewTask, connection: Any) -> Snapshot:
         """Create a task in the transaction that a connection of the application's own is in; its commit makes it exist.
@@ -158,6 +170,10 @@ class Ledger:
         won: bool = self._writer.write_all("settle", [verdict], patience)[0]
         return won
 
+    def settle_all(self, found: Sequence[Verdict], patience: float = SUBMIT_PATIENCE) -> list[bool]:
+        """Write many verdicts and wait for them; False for each that came too late and was refused."""
+        return self._writer.write_all("settle", found, patience)
+
     def record_progress(self, progress: Progress, future: Future[bool] | None = None) -> None:
         """Queue how far an attempt has come; lost if the ledger is away, for it decides nothing."""
         self._writer.put("progress", progress, future, 0.0)
@@ -197,6 +213,11 @@ class Ledger:
         )  # fmt: skip
 
     # -- reading; whoever looks, settles
+
+    def settle_overdue(self, rows: Sequence[Snapshot]) -> int:
+        """Settle these, which are overdue or whose worker is lost, or put them back; return how many."""
+        self._journal.adopt(self._write_adopted)  # how it ended may be known already
+        return self._write_expiry(rows)
 
     def get(self, task_id: str) -> Snapshot:
         """Return the task as it stands, settled first if it is overdue or its worker is dead.
@@ -449,12 +470,16 @@ class Ledger:
         elif verb == "insert":
             self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
             self.inserted(list(zip(payloads, results, strict=True)), post)
+        elif verb == "insert_batch":
+            for news, rows in zip(payloads, results, strict=True):
+                self.inserted(list(zip(news, rows, strict=False)), post)  # one, where its key named an older batch
         elif verb == "refresh":
             self._refreshed([item for row in payloads for item in row], [task for row in results for task in row], post)
         elif verb == "claim":
             claimed: Rows = [row for rows in results for row in rows]
             self.here.update((row.id, row) for row in claimed)
             self.bell.ring([row.id for row in claimed], None, post)
+            self._ring_batches(claimed, post)
         elif verb == "progress":
             self.bell.ring([progress.id for progress in payloads], None, post)
 
@@ -471,6 +496,12 @@ class Ledger:
     def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
         news = {v.id: verdicts.final(v, now) for v in won if self.bell.heard_by_anyone(v.id)}
         self.bell.ring(news, news, post)
+        self._ring_batches([v.row for v in won if v.row is not None], post)
+
+    def _ring_batches(self, rows: Sequence[Snapshot], post: Post) -> None:
+        batches = {row.batch for row in rows if row.batch is not None}
+        if batches:
+            self.bell.ring(batches, None, post)
 
     def disown(self, task_id: str) -> None:
         """Note that a task claimed here was ended or taken by another process."""

@@ -83,6 +83,51 @@ class Snapshot(NamedTuple):
         return not self.settled and self.deadline_at <= self.as_of
 
 
+class BatchSnapshot(NamedTuple):
+    """One batch as the ledger saw it at the instant ``as_of``: how many of its tasks are in which status."""
+
+    id: str
+    name: str
+    owner: str | None
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    created_at: int
+    finished_at: int | None  # of the last of them, once all have settled
+    settles_at: int
+    as_of: int
+
+    @property
+    def total(self) -> int:
+        """How many tasks it has."""
+        return self.pending + self.running + self.completed + self.failed
+
+    @property
+    def settled(self) -> bool:
+        """Whether all of its tasks are: it never changes again then."""
+        return not self.pending and not self.running
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of its tasks are in each status."""
+        return {str(status): getattr(self, status) for status in Status}
+
+    @property
+    def settles_in(self) -> float:
+        """Seconds from ``as_of`` until all of it is settled, come what may; 0 once it is."""
+        return 0.0 if self.settled else max(0, self.settles_at - self.as_of) / 1000
+
+
+class Failure(NamedTuple):
+    """Why tasks of a batch failed, and how many for this reason with this message."""
+
+    reason: Reason
+    message: str
+    number: int
+    type: str | None = None
+
+
 class NewTask(NamedTuple):
     """What submit hands to the ledger; the ledger adds the id and every instant."""
 
@@ -227,6 +272,31 @@ class Ending(NamedTuple):
         if self.completed:
             return f"completed: {json.dumps(self.result, ensure_ascii=False)}"
         return f"{self.end}: {self.reason}: {self.message}" if self.reason else f"{self.end}: {self.message}"
+
+
+class BatchEnding(NamedTuple):
+    """How a wait for a batch ended: ``completed`` if all of its tasks did, ``failed`` if not, or as for a task."""
+
+    end: End
+    snapshot: BatchSnapshot | None = None
+    failures: tuple[Failure, ...] = ()
+    message: str = ""
+
+    @property
+    def completed(self) -> bool:
+        """Whether every task ended well."""
+        return self.end is End.COMPLETED
+
+    def unwrap(self) -> BatchSnapshot:
+        """Return the counts; raise ``TaskFailed`` or ``NotSettled`` unless all ended well."""
+        if self.completed and self.snapshot is not None:
+            return self.snapshot
+        if self.end is End.FAILED and self.failures:
+            raise TaskFailed(self.failures[0].reason, self.message)
+        raise NotSettled(self.end, self.message)
+
+    def __str__(self) -> str:
+        return f"{self.end}: {self.message}"
 
 
 def ending_of(snapshot: Snapshot) -> Ending:

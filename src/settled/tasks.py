@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
+from settled.batch import Batch
+from settled.batches import Batches
 from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
 from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
@@ -28,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Tasks:
+class Tasks(Batches):
     """One ledger and the task functions that run on it.
 
     url               where the ledger is: ``sqlite:///tasks.db``, or ``postgresql://user@host/database``
@@ -134,7 +136,7 @@ class Tasks:
         def register(function: Callable[P, R]) -> LatestFunction[P, R]:
             made: TaskFunction[P, R] = self.task(**options)(function)
             try:
-                latest = LatestFunction(made, self, chosen, key)
+                latest = LatestFunction(made, _Home(self._service, self._running), chosen, key)
             except BadTaskFunction:
                 del self.functions[made.name], self._registered[made.name]
                 raise
@@ -160,6 +162,14 @@ class Tasks:
         """The same, on an event loop."""
         return await self._function(name).asubmit(*args, **kwargs)
 
+    def submit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """Submit many calls by name, in one commit; see ``TaskFunction.submit_many``."""
+        return self._function(name).submit_many(items)
+
+    async def asubmit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """The same, on an event loop."""
+        return await self._function(name).asubmit_many(items)
+
     def submit_new(self, new: NewTask, connection: Any = None) -> Task:
         """Create a task that is made already, in the connection's transaction if one is given; ``submit`` does this."""
         self._running()
@@ -181,29 +191,10 @@ class Tasks:
             new = service.engine.before_insert(new)
         return Task(service.ledger, (await service.ledger.aadd(new))[0])
 
-    @property
-    def runs_tasks(self) -> bool:
-        """Whether an engine of this process is at work."""
-        return self._service.engine is not None
-
-    def run_tasks(self) -> None:
-        """Open the ledger and, if this process runs tasks, begin to; it may block for a while, the first time."""
-        self._running()
-
-    def before_start(self, new: NewTask) -> NewTask:
-        """Have a task that is about to be written born claimed by this process, if a place is free."""
-        engine = self._service.engine
-        return new if engine is None else engine.before_insert(new)
-
     # -- looking and waiting
 
     @property
-    def at_hand(self) -> Ledger | None:
-        """The ledger, if it is open in this process; to open it may take its time."""
-        return self._service.ledger if self._service.is_ready else None
-
-    @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Ledger:  # type: ignore[override]
         """The ledger, opened."""
         self._service.ready()
         return self._service.ledger
@@ -385,6 +376,31 @@ class Tasks:
                 f"No task function is named {name!r}; registered here: {known}. Nothing was submitted."
             )
         return self.functions[name]
+
+
+class _Home:
+    """What the keys of a latest function need of this process."""
+
+    def __init__(self, service: Service, run_tasks: Callable[[], None]) -> None:
+        self._service = service
+        self.run_tasks = run_tasks
+
+    @property
+    def ledger(self) -> Ledger:
+        self._service.ready()
+        return self._service.ledger
+
+    @property
+    def at_hand(self) -> Ledger | None:
+        return self._service.ledger if self._service.is_ready else None
+
+    @property
+    def runs_tasks(self) -> bool:
+        return self._service.engine is not None
+
+    def before_start(self, new: NewTask) -> NewTask:
+        engine = self._service.engine
+        return new if engine is None else engine.before_insert(new)
 
 
 def _id(task: Task | str) -> str:

@@ -29,8 +29,8 @@ from settled.post import Post
 from settled.stores.base import Change, Store
 
 VERBS = (
-    "enlist", "insert", "settle", "purge", "put", "refresh", "progress", "beat", "lose", "dismiss", "retain", "prune",
-    "forget", "claim", "publish",
+    "enlist", "insert", "insert_batch", "settle", "purge", "put", "refresh", "progress", "beat", "lose", "dismiss",
+    "retain", "prune", "forget", "claim", "publish",
 )  # fmt: skip
 """The order within one commit: what frees a place comes before what asks for one."""
 

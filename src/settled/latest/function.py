@@ -73,31 +73,31 @@ class LatestFunction(Generic[P, R]):
     async def get_many(self, keys: Sequence[str], *, refresh: Mode = "auto", wait: float = 0) -> Found:
         """The same for many keys, in the order asked; all refreshes that start do so in one commit."""
         known = [self.key_of(key) for key in keys]
-        found = await self.arun(self.keys.getting(known, refresh))
+        found = await self._arun(self.keys.getting(known, refresh))
         ids = {str(latest.task_id) for latest in found if latest.refreshing}
         if wait <= 0 or not ids:
             return found
         ledger = await self._opened()
         await asyncio.gather(*(waiter.await_(ledger, task_id, wait) for task_id in ids))
-        return await self.arun(self.keys.getting(known, "never"))
+        return await self._arun(self.keys.getting(known, "never"))
 
     async def set(self, key: str, value: Any) -> Latest:
         """Put a value by hand, which counts as a refresh that succeeded now; one under way is cancelled."""
-        return await self.arun(self.keys.setting(self.key_of(key), value))
+        return await self._arun(self.keys.setting(self.key_of(key), value))
 
     async def purge(self, key: str) -> bool:
         """Forget the key, its error and its history; a refresh under way is cancelled. False if nothing was known."""
-        return await self.arun(self.keys.purging(self.key_of(key)))
+        return await self._arun(self.keys.purging(self.key_of(key)))
 
     async def history(self, key: str, limit: int = 1_000) -> Formers:
         """The values that the key had before, newest first, as many as ``history=`` keeps."""
-        return await self.arun(self.keys.remembering(self.key_of(key), limit))
+        return await self._arun(self.keys.remembering(self.key_of(key), limit))
 
     async def list(self, *, after: str | None = None, limit: int = 100, failing: bool = False) -> Found:
         """Keys in their order, from ``after`` one on; ``failing``: only those whose newest refresh failed."""
-        return await self.arun(self.keys.listing(after, limit, failing))
+        return await self._arun(self.keys.listing(after, limit, failing))
 
-    async def arun(self, machine: Machine[T]) -> T:
+    async def _arun(self, machine: Machine[T]) -> T:
         """Take a machine's steps on the running loop; the first of a process may have to open the ledger."""
         return await arun(machine, await self._opened())
 

@@ -142,6 +142,12 @@ class Verbs(Protocol):
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
         """Insert tasks; the flag is False where an idempotency key named an existing one, which is returned."""
 
+    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+        """Insert batches, each whole: its tasks in order, of which only the first may have an idempotency key.
+
+        Where that names an existing task nothing of the batch is inserted, and that task alone is returned.
+        """
+
     def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
         """Write verdicts by compare-and-set on (id, attempt, status); False where refused, which is counted."""
 
@@ -185,6 +191,53 @@ class Verbs(Protocol):
         """Forget keys that were not refreshed for as long as their function keeps them, so many at most."""
 
 
+class BatchState(NamedTuple):
+    """The tasks of a batch that are in one status; and the name, the owner and the instant of its first task."""
+
+    status: str
+    number: int
+    finished_at: int | None  # the latest
+    settles_at: int  # the latest
+    name: str
+    owner: str | None
+    created_at: int
+    now: int
+
+
+class Batches(Protocol):
+    """What can be asked of batches, in the order in which their tasks were submitted where nothing else is said."""
+
+    def states(self, batch: str) -> list[BatchState]:
+        """Its tasks by status; nothing if there is no such batch."""
+
+    def page(self, batch: str, after: str | None, limit: int) -> list[Snapshot]:
+        """Its tasks behind that one."""
+
+    def open(self, batch: str, limit: int) -> list[Snapshot]:
+        """Its tasks that have not settled."""
+
+    def begun(self, batch: str, limit: int) -> list[Snapshot]:
+        """Its tasks that are running, or wait for another attempt."""
+
+    def ended(self, batch: str, since: int, after: str, limit: int) -> list[Snapshot]:
+        """Its tasks that settled since an instant, or at it and behind that one; in the order of these two."""
+
+    def failed(self, batch: str, after: str | None, limit: int) -> list[Snapshot]:
+        """Its tasks that failed, behind that one."""
+
+    def failures(self, batch: str, limit: int) -> list[tuple[str, str, str | None, int]]:
+        """(reason, message, error type, how many), the most frequent first."""
+
+    def overdue(self, batch: str, limit: int) -> list[Snapshot]:
+        """Its open tasks that are past their deadline."""
+
+    def workers(self, batch: str) -> list[str]:
+        """The workers that run its tasks."""
+
+    def marks(self, batches: Sequence[str]) -> dict[str, list[object]]:
+        """For each of the batches that exists, what a waiter could notice of it: a value to compare."""
+
+
 class Store(Protocol):
     """One database, for one process; reads may come from any thread, writes from one at a time."""
 
@@ -192,6 +245,8 @@ class Store(Protocol):
     def pause(self) -> float:
         """Seconds between two looks for what other processes have written, where no hint has come."""
 
+    batches: Batches
+    """What can be asked of batches."""
     inline: bool
     """Whether a read takes microseconds, so that an event loop may wait for it."""
 

@@ -20,7 +20,8 @@ from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 from settled.stores import postgres_check, postgres_migrate, postgres_open, postgres_verbs, queries
-from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
+from settled.stores.base import Backlog, Batches, Change, Pulse, RowRefused, Written
+from settled.stores.batch_reads import BatchReads
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
 from settled.stores.postgres_line import Connection, Line
@@ -31,10 +32,16 @@ from settled.stores.state_folder import state_folder
 
 TRIES = 5
 """How often a transaction is tried that the database takes back because of another."""
-TELLING = frozenset({"insert", "settle", "claim", "progress", "refresh"})
+TELLING = frozenset({"insert", "insert_batch", "settle", "claim", "progress", "refresh"})
 """The verbs of which other processes are told."""
-UNSURE = 10_000
+UNSURE = 200_000
 """How many inserts without an answer are remembered, so that to try one again makes no second task."""
+
+_BEHIND = "WHERE EXISTS (SELECT 1 FROM {schema}.task_results h WHERE h.id = %(first)s::text)"
+"""For the tasks of a batch behind its first, whose idempotency key may have been taken."""
+_NAMED = """WHERE EXISTS (
+    SELECT 1 FROM {schema}.task_latest l WHERE l.name = v.name AND l.key = v.latest AND l.task = v.id)"""
+"""For a refresh: only if its key's row has named it."""
 
 
 class PostgresStore:
@@ -48,6 +55,9 @@ class PostgresStore:
         self._sql = {
             name: text.replace("{schema}", self.place.quoted) for name, text in queries.load("postgres").items()
         }
+        insert = self._sql["insert"]
+        for name, guard in {"insert": "", "insert_behind": _BEHIND, "insert_named": _NAMED}.items():
+            self._sql[name] = insert.replace("{guard}", guard.replace("{schema}", self.place.quoted))
         self._writer = Line(lambda: postgres_open.connect(self.place, writes=True))
         self._reader = Line(lambda: postgres_open.connect(self.place))
         self._session = Line(lambda: postgres_open.connect(self.place))
@@ -56,6 +66,7 @@ class PostgresStore:
         self._offset = 0
         self._id = ""
         self._version = itertools.count()
+        self.batches: Batches = BatchReads(self._query, self._tasks, texts)
         self._sent: list[tuple[NewTask, str]] = []  # the tasks of the present transaction, under their ids
         self._unsure: dict[int, tuple[NewTask, str]] = {}  # by identity: the writer tries the same object again
 
@@ -124,11 +135,7 @@ class PostgresStore:
                 answers = self._send(connection, statements, postgres_open.WRITING)
         now: int = answers[0][0][0]
         self._note(now, sent)
-        results, start = [], 0
-        for plan in plans:
-            end = start + len(plan.statements)
-            results.append(plan.answer(now, answers[start:end]))
-            start = end
+        results = postgres_verbs.together(plans).answer(now, answers)
         if self._unsure:
             for row, _ in self._sent:
                 self._unsure.pop(id(row), None)
@@ -139,12 +146,14 @@ class PostgresStore:
     def _plan(self, verb: str, rows: Sequence[Any], now: int) -> Plan:
         if verb == "insert":
             return self._plan_insert(rows, now)
+        if verb == "insert_batch":
+            return postgres_verbs.together([self._plan_insert(batch, now, keyed=batch[0].key) for batch in rows])
         if verb == "prune":
             return postgres_verbs.prune(rows, now)
         make: Callable[[Sequence[Any]], Plan] = getattr(postgres_verbs, verb)
         return make(rows)
 
-    def _plan_insert(self, rows: Sequence[NewTask], now: int) -> Plan:
+    def _plan_insert(self, rows: Sequence[NewTask], now: int, keyed: str | None = None) -> Plan:
         """Give each task its id once, however often it is sent: a commit may arrive though its answer does not."""
         ids = sorted(new_ids(now, len(rows)))  # those of one instant are claimed in their order
         ids = [row.id or id_ for row, id_ in zip(rows, ids, strict=True)]
@@ -154,7 +163,9 @@ class PostgresStore:
             if before is not None:
                 ids[number] = before[1]
                 known.add(before[1])
-        self._sent = list(zip(rows, ids, strict=True))
+        self._sent += zip(rows, ids, strict=True)
+        if keyed is not None:
+            return postgres_verbs.insert_keyed_batch(rows, ids, known)
         return postgres_verbs.insert(rows, ids, known)
 
     def _last_look(self, changes: Sequence[Change], now: int) -> list[tuple[str, dict[str, Any]]]:

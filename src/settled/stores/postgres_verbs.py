@@ -74,6 +74,34 @@ def insert(rows: Sequence[NewTask], ids: Sequence[str], known: set[str]) -> Plan
     return Plan(statements, answer)
 
 
+def insert_keyed_batch(rows: Sequence[NewTask], ids: Sequence[str], known: set[str]) -> Plan:
+    """Insert a batch whose first task has an idempotency key: the others only if that one is new."""
+    first = insert(rows[:1], ids[:1], known)
+    rest = {**postgres_rows.of_new(rows[1:], ids[1:], EXPIRY_MARGIN_MS), "first": ids[0]}
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[tuple[Snapshot, bool]]:
+        made: list[tuple[Snapshot, bool]] = first.answer(now, answers)
+        if made[0][1]:
+            made += [(born(row, id_, now), True) for row, id_ in zip(rows[1:], ids[1:], strict=True)]
+        return made
+
+    return Plan([*first.statements, ("insert_behind", rest)], answer)
+
+
+def together(plans: Sequence[Plan]) -> Plan:
+    """Several plans as one, with one result for each."""
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[Any]:
+        results, start = [], 0
+        for plan in plans:
+            end = start + len(plan.statements)
+            results.append(plan.answer(now, answers[start:end]))
+            start = end
+        return results
+
+    return Plan([statement for plan in plans for statement in plan.statements], answer)
+
+
 def settle(rows: Sequence[Verdict]) -> Plan:
     """Write verdicts; two on one attempt go into statements of their own, one after the other."""
     statements: list[tuple[str, Values]] = []
@@ -200,7 +228,7 @@ def refresh(rows: Sequence[Sequence[Refresh]]) -> Plan:
     new = [item.new._replace(latest=item.key) for item in items]
     ids = [item.task for item in items]
     statements += [
-        ("insert", postgres_rows.of_new(new, ids, EXPIRY_MARGIN_MS)),
+        ("insert_named", postgres_rows.of_new(new, ids, EXPIRY_MARGIN_MS)),
         ("inserted", postgres_rows.of_keys(new, ids)),
     ]
 

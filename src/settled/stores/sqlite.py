@@ -28,6 +28,7 @@ from settled.stores.base import (
     PUBLISH_AFTER_MS,
     PUBLISH_WITHIN_MS,
     Backlog,
+    Batches,
     Beat,
     Change,
     Claim,
@@ -42,6 +43,7 @@ from settled.stores.base import (
     RowRefused,
     Written,
 )
+from settled.stores.batch_reads import BatchReads
 from settled.stores.liveness import LockFolder
 from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
@@ -73,6 +75,7 @@ class SQLiteStore:
         self._settling: Sequence[Verdict] = ()
         self._spare: _Reader | None = None
         self._closed = True
+        self.batches: Batches = BatchReads(self._ask, self._tasks_now, lambda ids: json.dumps(list(ids)))
 
     # -- life
 
@@ -197,6 +200,21 @@ class SQLiteStore:
         for start in range(0, len(unkeyed), MOST_ROWS):
             self._cursor().execute(*insertion(unkeyed[start : start + MOST_ROWS], None, self._offset))
         return [(row, True) if row.key is None else self._insert_keyed(row) for row in made]
+
+    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+        return [self._insert_batch(now, batch) for batch in rows]
+
+    def _insert_batch(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        made = [born(row, id_, now) for row, id_ in zip(rows, sorted(new_ids(now, len(rows))), strict=True)]
+        rest = made
+        if made[0].key is not None:
+            first = self._insert_keyed(made[0])
+            if not first[1]:
+                return [first]
+            rest = made[1:]
+        for start in range(0, len(rest), MOST_ROWS):
+            self._cursor().execute(*insertion(rest[start : start + MOST_ROWS], None, self._offset))
+        return [(row, True) for row in made]
 
     def _born(self, rows: Sequence[NewTask], now: int) -> list[Snapshot]:
         ids = new_ids(now, len(rows))
@@ -466,6 +484,13 @@ class SQLiteStore:
         rows = self._query(SQL[name], values)
         now = self.now()
         return [latest_of(row, now) for row in rows]
+
+    def _ask(self, name: str, **values: Any) -> list[Any]:
+        rows, now = self._query(SQL[name], values), self.now()
+        return [(*row, now) for row in rows] if name == "batch_states" else rows
+
+    def _tasks_now(self, name: str, **values: Any) -> list[Snapshot]:
+        return self._tasks(name, {"now": self.now(), **values})
 
     def _write_all(self, rows: Sequence[Verdict], now: int) -> bool:
         return self._cursor().execute(*settlement(rows, now, now, self._offset)).rowcount == len(rows)

@@ -19,7 +19,7 @@ SELECT {schema}.now_ms(), id FROM {schema}.task_ledger;
 
 -- name: insert
 -- A task is born with its bound; with a worker that may be given work it is born running, claimed in the
--- same statement. Answers with those of the workers that may not. A refresh is inserted if its key has named it.
+-- same statement. Answers with those of the workers that may not.
 WITH v AS (
     SELECT v.*, w.id AS alive
     FROM unnest(%(id)s::text[], %(name)s::text[], %(arguments)s::text[], %(key)s::text[], %(owner)s::text[],
@@ -40,9 +40,7 @@ born AS (
         CASE WHEN alive IS NULL THEN c.now + v.start
              ELSE least(c.now + v.timeout + %(margin)s::bigint, c.now + v.start + v.reserve) END,
         c.now + v.start + v.reserve, alive, v.retry_of, v.batch, v.lane, v.places, v.gap, v.latest
-    FROM v, (SELECT {schema}.began_ms() AS now) c
-    WHERE v.latest IS NULL OR EXISTS (
-        SELECT 1 FROM {schema}.task_latest l WHERE l.name = v.name AND l.key = v.latest AND l.task = v.id)
+    FROM v, (SELECT {schema}.began_ms() AS now) c {guard}
     ON CONFLICT DO NOTHING)
 SELECT {schema}.began_ms(), (SELECT json_agg(DISTINCT worker)::text FROM v WHERE worker IS NOT NULL AND alive IS NULL);
 
@@ -265,6 +263,57 @@ SELECT {schema}.began_ms(), count(*) FROM gone;
 -- name: read_tasks
 -- A row is as of the instant at which the statement began, before anything was read: never later than what it says.
 SELECT {task}, {schema}.began_ms() FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]);
+
+-- name: batch_states
+-- Of the tasks of a batch by status; and of its first task.
+SELECT s.status, s.count, s.finished_at, s.settles_at, f.name, f.owner, f.created_at, {schema}.began_ms()
+FROM (SELECT status, count(*) AS count, max(finished_at) AS finished_at, max(settles_at) AS settles_at
+      FROM {schema}.task_results WHERE batch = %(batch)s::text GROUP BY status) s,
+     (SELECT name, owner, created_at FROM {schema}.task_results WHERE batch = %(batch)s::text ORDER BY id LIMIT 1) f;
+
+-- name: batch_page
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND id > coalesce(%(after)s::text, '') ORDER BY id LIMIT %(limit)s::int;
+
+-- name: batch_open
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND status IN ('pending', 'running') LIMIT %(limit)s::int;
+
+-- name: batch_begun
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND (status = 'running' OR status = 'pending' AND attempt > 0) LIMIT %(limit)s::int;
+
+-- name: batch_ended
+-- What has settled since an instant. One that was settled by hand may not say when: it is found page by page.
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND status IN ('completed', 'failed')
+  AND (finished_at, id) > (%(since)s::bigint, %(after)s::text)
+ORDER BY finished_at, id LIMIT %(limit)s::int;
+
+-- name: batch_failed
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND id > coalesce(%(after)s::text, '') AND status = 'failed'
+ORDER BY id LIMIT %(limit)s::int;
+
+-- name: batch_failures
+SELECT coalesce(reason, 'exception'), error_message, error_type, count(*)
+FROM {schema}.task_results WHERE batch = %(batch)s::text AND status = 'failed'
+GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2 LIMIT %(limit)s::int;
+
+-- name: batch_overdue
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE status IN ('pending', 'running') AND deadline_at <= {schema}.began_ms() AND batch = %(batch)s::text
+ORDER BY deadline_at LIMIT %(limit)s::int;
+
+-- name: batch_workers
+SELECT DISTINCT worker FROM {schema}.task_results WHERE batch = %(batch)s::text AND status = 'running';
+
+-- name: batch_marks
+-- What a waiter could notice of these batches.
+SELECT batch, json_agg(status || count ORDER BY status)::text FROM (
+    SELECT batch, status, count(*) AS count FROM {schema}.task_results
+    WHERE batch = ANY (%(batches)s::text[]) GROUP BY batch, status) found
+GROUP BY batch;
 
 -- name: quiet
 -- Whether no other transaction that has written tasks is under way, here, where all writing is done.

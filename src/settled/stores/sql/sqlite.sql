@@ -54,6 +54,54 @@ SELECT {task} FROM task_results WHERE id = ?;
 -- name: read_tasks
 SELECT {task} FROM task_results WHERE id IN (SELECT value FROM json_each(?));
 
+-- name: batch_states
+-- Of the tasks of a batch by status, out of an index alone; and of its first task.
+SELECT s.status, s.count, s.finished_at, s.settles_at, f.name, f.owner, f.created_at
+FROM (SELECT status, count(*) AS count, max(finished_at) AS finished_at, max(settles_at) AS settles_at
+      FROM task_results WHERE batch = :batch GROUP BY status) s
+CROSS JOIN (SELECT name, owner, created_at FROM task_results WHERE batch = :batch ORDER BY id LIMIT 1) f;
+
+-- name: batch_page
+SELECT {task} FROM task_results WHERE batch = :batch AND id > coalesce(:after, '') ORDER BY id LIMIT :limit;
+
+-- name: batch_open
+SELECT {task} FROM task_results WHERE batch = :batch AND status IN ('pending', 'running') LIMIT :limit;
+
+-- name: batch_begun
+SELECT {task} FROM task_results WHERE batch = :batch AND status = 'running' UNION ALL
+SELECT {task} FROM task_results WHERE batch = :batch AND status = 'pending' AND attempt > 0 LIMIT :limit;
+
+-- name: batch_ended
+-- What has settled since an instant. One that was settled by hand may not say when: it is found page by page.
+SELECT {task} FROM task_results
+WHERE batch = :batch AND status IN ('completed', 'failed') AND finished_at >= :since
+  AND (finished_at > :since OR id > :after)
+ORDER BY finished_at, id LIMIT :limit;
+
+-- name: batch_failed
+SELECT {task} FROM task_results
+WHERE batch = :batch AND id > coalesce(:after, '') AND status = 'failed' ORDER BY id LIMIT :limit;
+
+-- name: batch_failures
+SELECT coalesce(reason, 'exception'), error_message, error_type, count(*) AS count
+FROM task_results WHERE batch = :batch AND status = 'failed'
+GROUP BY 1, 2, 3 ORDER BY count DESC, 1, 2 LIMIT :limit;
+
+-- name: batch_overdue
+-- By the index of deadlines: what is overdue is little, what a batch has open may be much.
+SELECT {task} FROM task_results INDEXED BY task_results_open
+WHERE status IN ('pending', 'running') AND deadline_at <= :now AND batch = :batch ORDER BY deadline_at LIMIT :limit;
+
+-- name: batch_workers
+SELECT DISTINCT worker FROM task_results WHERE batch = :batch AND status = 'running';
+
+-- name: batch_marks
+-- What a waiter could notice of these batches.
+SELECT batch, json_group_array(status || count) FROM (
+    SELECT batch, status, count(*) AS count FROM task_results
+    WHERE batch IN (SELECT value FROM json_each(:batches)) GROUP BY batch, status)
+GROUP BY batch;
+
 -- name: settle
 -- The one door to a terminal status: fenced by id, attempt and the status that the verdict was formed on.
 -- Past the bound only the verdict of expiry counts, and of those none that depends on what became of a

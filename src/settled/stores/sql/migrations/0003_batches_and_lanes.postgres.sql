@@ -30,7 +30,8 @@ CREATE INDEX task_results_lane_told ON {schema}.task_results (lane, publish_at)
 
 -- A batch page by page, and how many of its tasks are in which status, and ended since when.
 CREATE INDEX task_results_batch ON {schema}.task_results (batch, id) WHERE batch IS NOT NULL;
-CREATE INDEX task_results_batch_status ON {schema}.task_results (batch, status, finished_at) WHERE batch IS NOT NULL;
+CREATE INDEX task_results_batch_status ON {schema}.task_results (batch, status, finished_at, settles_at)
+    WHERE batch IS NOT NULL;
 
 -- For each lane in which a task of these names waits and is not overdue, the next such task: one probe for each lane.
 CREATE FUNCTION {schema}.lane_heads(known text[]) RETURNS TABLE (lane text, due_at bigint, places integer, gap_us bigint)

@@ -1,0 +1,109 @@
+"""Three cells of bench/zombies, really started and really harmed, in a second each and a page that waits for eight."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.zombies.marks import RUN
+from bench.zombies.report.__main__ import make
+from bench.zombies.table import SYSTEMS
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="marks are found in /proc"),
+    pytest.mark.xdist_group("zombies"),  # one run for all
+    pytest.mark.slow,
+    pytest.mark.crash,
+]
+
+
+def command(into: Path, systems: str, faults: str, patience: float = 8) -> list[str]:
+    return [
+        sys.executable, "-m", "bench.zombies.run", "--systems", systems, "--faults", faults, "--at-once", "3",
+        "--patience", str(patience), "--json", str(into),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    into = tmp_path_factory.mktemp("zombies") / "zombies.json"
+    environment = {**os.environ, "ZOMBIES_HERE": "1"}
+    ended = subprocess.run(
+        command(into, "by-hand,settled", "exception,worker-killed"), cwd=ROOT, env=environment, timeout=110,
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return into
+
+
+def cell(results: Path, system: str, fault: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(results.read_text("utf-8"))["cells"][system][fault]
+    return found
+
+
+def test_the_pattern_by_hand_is_a_zombie_when_its_worker_is_killed(results: Path) -> None:
+    found = cell(results, "by-hand", "worker-killed")
+    assert found["grade"] == "zombie", found
+    assert found["executions"] == 1
+    assert [note.split()[-1] for note in found["notes"]] == ["begin"]
+    assert "web is started" in found["log"]
+
+
+def test_settled_says_why_when_its_worker_is_killed(results: Path) -> None:
+    found = cell(results, "settled", "worker-killed")
+    assert (found["grade"], found["status"], found["flipped_to"]) == ("settled", "failed", ""), found
+    assert "worker_lost" in found["reason"]
+
+
+@pytest.mark.parametrize("system", ["by-hand", "settled"])
+def test_an_ordinary_exception_settles_in_both(results: Path, system: str) -> None:
+    found = cell(results, system, "exception")
+    assert (found["grade"], found["status"]) == ("settled", "failed"), found
+    assert "printer" in found["reason"]
+
+
+def test_the_reports_are_made_from_the_results_alone(results: Path, tmp_path: Path) -> None:
+    make(results, tmp_path)
+    page = (tmp_path / "zombies.html").read_text("utf-8")
+    assert 'data-cell="by-hand.worker-killed"' in page
+    assert "1 zombies in 2 cells" in (tmp_path / "zombies.svg").read_text("utf-8")
+    assert SYSTEMS["by-hand"].settings in (tmp_path / "zombies.md").read_text("utf-8")
+
+
+def test_nothing_outlives_a_harness_that_is_killed(tmp_path: Path) -> None:
+    into = tmp_path / "zombies.json"
+    mine = {**os.environ, "ZOMBIES_HERE": "1", "ZOMBIES_TEST": str(tmp_path)}
+    harness = subprocess.Popen(
+        command(into, "by-hand", "sync-hang", 60), cwd=ROOT, env=mine, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(lambda: len(started(tmp_path)) >= 3, 60)  # the harness, its undertaker, a web app
+    finally:
+        harness.send_signal(signal.SIGKILL)
+        harness.wait(10)
+    until(lambda: not started(tmp_path), 60)
+    assert RUN not in os.environ
+
+
+def started(mark: Path) -> list[int]:
+    """What bears this test's mark and has not ended."""
+    from bench.zombies.marks import marked
+
+    return marked("ZOMBIES_TEST", str(mark))
+
+
+def until(holds: Any, within: float) -> None:
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)

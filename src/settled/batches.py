@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from settled import ledger_batches
@@ -21,6 +22,7 @@ class Batches:
     """What ``Tasks`` can do with batches."""
 
     ledger: Ledger
+    closing: bool
 
     def _running(self) -> None:
         """Have this process run tasks, if it is to."""
@@ -48,6 +50,21 @@ class Batches:
     async def abatch(self, batch_id: str) -> Batch:
         """The same, on an event loop."""
         return await asyncio.to_thread(self.batch, batch_id)
+
+    async def batch_changed(self, since: BatchSnapshot, timeout: float) -> BatchSnapshot:
+        """The batch at its next change (counted from ``since``), or as it is after ``timeout`` s or at shutdown."""
+        until = time.monotonic() + timeout
+        ear = self.ledger.bell.listen(since.id, asyncio.get_running_loop())
+        try:
+            while True:
+                found = await asyncio.to_thread(ledger_batches.get, self.ledger, since.id)
+                left = until - time.monotonic()
+                if found.settled or found.counts != since.counts or left <= 0 or self.closing:
+                    return found
+                await ear.await_(min(left, found.settles_in + 0.05))
+                ear.forget()
+        finally:
+            self.ledger.bell.stop(ear)
 
     def cancel_batch(self, batch_id: str) -> BatchSnapshot:
         """Settle all of its open tasks as failed / cancelled; raise ``NotAllowed`` if it has settled already."""

@@ -74,6 +74,11 @@ def changes(ledger: Ledger, batch: str, cursor: str, limit: int = 100) -> Change
     return Changes(rows + begun, cursor_of(max(since, now)), False)
 
 
+def begun(ledger: Ledger, batch: str) -> list[Snapshot]:
+    """Return its tasks that are running or wait for another attempt, as far as they are worth looking at."""
+    return ledger.store.batches.begun(batch, AT_ONCE)
+
+
 def cursor_of(instant: int) -> str:
     """The cursor of a look at this instant."""
     return str(instant - OVERLAP_MS)

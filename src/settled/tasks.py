@@ -228,7 +228,7 @@ class Tasks(Batches):
         return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
 
     @property
-    def closing(self) -> bool:
+    def closing(self) -> bool:  # type: ignore[override]
         """Whether this process has been told to end; whoever waits is rung then."""
         return self._service.closing
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from settled.tasks import Tasks
 from settled.web.face import GONE, ROUTES, SCRIPT, SCRIPTS, Authorize, Face, Owner, below, not_offered
 from settled.web.problems import problem
@@ -25,11 +27,15 @@ class TasksApp:
     serves the lifespan of ``tasks``; where it is mounted, the app around it does.
     """
 
+    _kind: type[Face] = Face
+    _routes: Mapping[str, Mapping[str, str]] = ROUTES
+    _scripts: tuple[str, ...] = SCRIPTS
+
     def __init__(
         self, tasks: Tasks, *, owner: Owner | None = None, authorize: Authorize | None = None, errors: str = "all",
         public_cache: bool = False,
     ) -> None:  # fmt: skip
-        self._face = Face(tasks, authorize, owner, errors, public_cache)
+        self._face = self._kind(tasks, authorize, owner, errors, public_cache)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -51,8 +57,8 @@ class TasksApp:
         root = scope.get("root_path", "").rstrip("/")
         rest = below(root, path) if root else path
         task_id, slash, verb = (path if rest is None else rest)[1:].partition("/")
-        offered = ROUTES.get(verb) if task_id and (verb or not slash) else None
-        if task_id in SCRIPTS and not slash:
+        offered = self._routes.get(verb) if task_id and (verb or not slash) else None
+        if task_id in self._scripts and not slash:
             offered = SCRIPT
         if offered is None:
             return problem(404, "no-such-address", "No such address", "There is nothing at this address.")

@@ -137,12 +137,12 @@ class Face:
         return fragment.of_task(row, quote(full_path(scope)), public=self.public)
 
     async def _cancel(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
-        _not_across_sites(scope)
+        not_across_sites(scope)
         row = await self._find(scope, receive, task_id)
         return wire.changed(await self.tasks.acancel(row.id), public=self.public)
 
     async def _retry(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
-        _not_across_sites(scope)
+        not_across_sites(scope)
         row = await self._find(scope, receive, task_id)
         task = await self.tasks.aretry(row.id)
         above = full_path(scope).rpartition("/")[0].rpartition("/")[0]
@@ -161,15 +161,18 @@ class Face:
 
     async def _find(self, scope: Scope, receive: Receive, task_id: str) -> Snapshot:
         """The task, if there is one and the asker may see it."""
+        await self._ready(task_id)
+        row = await self.tasks.aget(task_id)
+        if not await self._may_see(scope, receive, row):
+            raise TaskNotFound("Not for this asker.")
+        return row
+
+    async def _ready(self, task_id: str) -> None:
         if not task_id.isascii():
             raise BadTaskId("An id is ASCII.")
         if not self._opened:  # the first time it connects and migrates: not on the event loop
             await asyncio.to_thread(getattr, self.tasks, "ledger")
             self._opened = True
-        row = await self.tasks.aget(task_id)
-        if not await self._may_see(scope, receive, row):
-            raise TaskNotFound("Not for this asker.")
-        return row
 
     async def _may_see(self, scope: Scope, receive: Receive, row: Snapshot) -> bool:
         """Whether the asker owns the task, or ``authorize`` lets them in; without either, only nobody's is for all."""
@@ -242,7 +245,7 @@ async def _gone(receive: Receive) -> None:
         pass  # a body, which nobody asked for
 
 
-def _not_across_sites(scope: Scope) -> None:
+def not_across_sites(scope: Scope) -> None:
     """Refuse what a browser says comes from a page of another site: a person's cookie must not cancel for it."""
     if any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in scope["headers"]):
         raise CrossSite("A page of another site may not change a task.")

@@ -28,6 +28,11 @@ test("what is no domain is told, and left out", () => {
   assert.deepEqual(strange, ["nonsense", "127.0.0.1", "5"]);
 });
 
+test("of too many domains the first thousand are taken, and the others counted", () => {
+  const { keys, over } = domainsIn(Array.from({ length: 1_200 }, (_, i) => `n${i}.com`).join(" "));
+  assert.deepEqual([keys.length, keys.at(-1), over], [1_000, "n999.com", 200]);
+});
+
 const value = { visits: 12, growth: -0.5, duration: 60, pages: 2, bounce: 0.5, sources: { direct: 1 }, history: [["2026-09", 24], ["2026-10", 12]], category: 'a, "b"' };
 const rows = [
   { key: "a.com", item: { found: true, settled: true, value, got_at: "2026-11-01T00:00:00.000Z", age: 1 }, heard: 0 },

@@ -239,7 +239,7 @@ def test_a_server_that_is_gone_for_good_leaves_no_row_waiting(lens: Lens, page: 
 
 
 def test_a_domain_that_the_server_refuses_says_so_in_its_row(lens: Lens, page: Page) -> None:
-    Said(page, [{"asked": "a.com", "error": {"reason": "bad_input", "message": "It is no domain."}}, item("b.com")])
+    Said(page, [{"asked": "a.com", "error": {"status": 422, "detail": "It is no domain."}}, item("b.com")])
     page.goto(lens.page("a.com", "b.com"))
     all_ended(page, 20)
     assert [(row["state"], row["told"]) for row in rows(page)] == [("failed", "It is no domain."), ("ready", "")]
@@ -261,7 +261,7 @@ def test_axe_finds_no_violation_and_nothing_is_wider_than_the_page(
         item("a-rather-long-name-of-a-domain.example.org"), item("b.com", **{**OPEN, "settles_in": 900}),
         item("c.com", found=False, value=None, last_error=ERROR, retry_in=60),
         item("d.com", found=False, value=None, last_error=ERROR), item("e.com", last_error=ERROR, stale=True),
-        {"asked": "f.com", "error": {"message": "It is no domain."}}, item("g.com", value={"visits": None}),
+        {"asked": "f.com", "error": {"status": 422, "detail": "It is no domain."}}, item("g.com", value={"visits": None}),
         item("h.com", refreshing=True, settled=False, settles_in=900),
     ])  # fmt: skip
     page.goto(lens.page("a-rather-long-name-of-a-domain.example.org", *(f"{letter}.com" for letter in "bcdefgh")))

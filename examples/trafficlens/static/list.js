@@ -80,7 +80,7 @@ async function ask(keys, refresh) {
 function take(row, item) {
   const before = gist(row);
   row.item = item.error ? null : item;
-  row.refused = item.error && (item.error.message ?? item.error.detail);
+  row.refused = item.error && item.error.detail;
   row.lost = undefined;
   row.heard = performance.now();
   if (gist(row) !== before) show(row);

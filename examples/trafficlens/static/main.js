@@ -20,9 +20,10 @@ function open(keys, how) {
 }
 
 function count() {
-  const { keys, twice, strange } = domainsIn($("domains").value);
+  const { keys, over, twice, strange } = domainsIn($("domains").value);
   const more = strange.length > 3 ? ` and ${strange.length - 3} more` : "";
   const parts = [`${keys.length} ${keys.length === 1 ? "domain" : "domains"}`];
+  if (over) parts.push(`${over} more are too many`);
   if (twice) parts.push(`${twice} given twice`);
   if (strange.length) parts.push(`not a domain: ${strange.slice(0, 3).join(", ")}${more}`);
   $("count").textContent = keys.length || strange.length ? parts.join(" · ") : "";

@@ -1,6 +1,11 @@
 // What was pasted, as domains in the order given; and a list as a link.
 
-/** `{keys, twice, strange}`: the domains, each once; how many came again; and the pieces that are no domain. */
+const MOST = 1_000; // the server answers no more at once
+
+/**
+ * `{keys, over, twice, strange}`: the domains, each once; how many were too many, and how many came again; and the
+ * pieces that are no domain.
+ */
 export function domainsIn(text) {
   const pieces = text.split(/[\s,;|"'`<>()[\]{}]+/).filter((piece) => /[^\W_]/u.test(piece) || /\p{L}/u.test(piece));
   const keys = new Set();
@@ -12,7 +17,7 @@ export function domainsIn(text) {
     else if (keys.has(key)) twice += 1;
     else keys.add(key);
   }
-  return { keys: [...keys], twice, strange: [...strange] };
+  return { keys: [...keys].slice(0, MOST), over: Math.max(0, keys.size - MOST), twice, strange: [...strange] };
 }
 
 /** The server has the last word; this is to know at once which rows there will be, and which are the same. */

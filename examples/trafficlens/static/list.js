@@ -1,6 +1,6 @@
 // The list on the page: its rows in the order given, and the look-ups that bring them to an end.
 
-import { lookUp } from "./lookup.js";
+import { lookUp } from "../tasks/latest.js";
 import { draw } from "./table.js";
 import { retryIn } from "./words.js";
 
@@ -55,8 +55,10 @@ async function ask(keys, refresh) {
   const { signal } = leave;
   const mine = keys.map((key) => known.get(key));
   const open = new Set(mine);
-  const { end, message } = await lookUp(keys, refresh, {
+  const { end, message } = await lookUp("latest/traffic", keys, {
+    refresh,
     signal,
+    patience: 20,
     onItems(items) {
       if (signal.aborted) return;
       items.forEach((item, i) => {

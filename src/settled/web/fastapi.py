@@ -119,7 +119,7 @@ def tasks_router(
     _PLACES.add(place)
     ends = _Endpoints(place.face)
     router = APIRouter(route_class=place.route_class, lifespan=place.lifespan, tags=["tasks"])
-    summaries = ("The browser client", "The same without the element", "To submit and wait")
+    summaries = ("The browser client", "The same without the element", "To submit and wait", "To look up many keys")
     for script, summary in zip(SCRIPTS, summaries, strict=True):
         router.add_api_route(
             f"/{script}", ends.script, summary=summary, response_class=_Script, responses={304: UNCHANGED}

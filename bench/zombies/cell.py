@@ -77,13 +77,27 @@ class Cell:
         notes = self._instance.executions(self._token)
         verdict, why = grade(self._fault, seen, notes)
         return {
-            "grade": verdict, "why": why, "status": seen.status, "seconds": seen.ended_at, "reason": seen.reason[:1000],
-            "result": None if seen.result is None else repr(seen.result)[:200], "flipped_to": seen.flipped_to,
-            "executions": sum(note.endswith(" begin") for note in notes), "notes": notes[:40],
-            "submit_took": seen.submit_took, "polls": seen.polls, "changes": seen.changes[:60],
-            "at": begun_at.isoformat(timespec="seconds"), "load": round(load, 1),
+            "grade": verdict,
+            "why": why,
+            "status": seen.status,
+            "seconds": seen.ended_at,
+            "reason": shortened(seen.reason),
+            "result": None if seen.result is None else repr(seen.result)[:200],
+            "flipped_to": seen.flipped_to,
+            "executions": sum(note.endswith(" begin") for note in notes),
+            "notes": notes[:40],
+            "submit_took": seen.submit_took,
+            "polls": seen.polls,
+            "changes": seen.changes[:60],
+            "at": begun_at.isoformat(timespec="seconds"),
+            "load": round(load, 1),
             "log": self._instance.said(since),
-        }  # fmt: skip
+        }
+
+
+def shortened(reason: str) -> str:
+    """Its beginning and its end, where a traceback says what it is about."""
+    return reason if len(reason) <= 1_000 else f"{reason[:300]} … {reason[-700:]}"
 
 
 async def show_that_it_works(instance: Instance) -> float:

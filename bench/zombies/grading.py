@@ -33,7 +33,8 @@ def grade(fault: Fault, seen: Seen, notes: list[str]) -> tuple[str, str]:
         return LIE, wrong
     if seen.status == FAILED and not usable(fault, seen.reason):
         return MUTE, f"The reason shown is {seen.reason[:80]!r}."
-    return SETTLED, f"{seen.status}: {seen.reason[:300] or 'the result is the right one'}"
+    said = {COMPLETED: "the result is the right one", UNKNOWN: "the page is told that there is no such task"}
+    return SETTLED, f"{seen.status}: {said.get(seen.status) or seen.reason.strip()[-300:]}"
 
 
 def _untrue(fault: Fault, seen: Seen, notes: list[str]) -> str:

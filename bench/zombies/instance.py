@@ -17,9 +17,10 @@ from pathlib import Path
 import httpx
 
 from bench.zombies.culprits import FOLDER
+from bench.zombies.kept import end_of
 from bench.zombies.processes import ROOT, Process, Undertaker
 from bench.zombies.servers import KINDS, Server, free_port
-from bench.zombies.table import System
+from bench.zombies.system import System
 
 ESCAPES = re.compile("\x1b\\[[0-9;]*m")  # colours of a terminal
 UP_WITHIN = 120.0
@@ -161,9 +162,9 @@ class Instance:
         parts = []
         for log in sorted(self.logs.glob("*.log")):
             with open(log, "rb") as file:
-                file.seek(max(since.get(log.name, 0), log.stat().st_size - most))
+                file.seek(max(since.get(log.name, 0), log.stat().st_size - 10 * most))
                 text = file.read().decode("utf-8", "replace").replace(str(self.folder), "…")
-            text = ESCAPES.sub("", text).replace(str(ROOT), "…").strip()
+            text = end_of(ESCAPES.sub("", text).replace(str(ROOT), "…").strip(), most)
             if text:
                 parts.append(f"==> {log.name}\n{text}")
         return "\n".join(parts)

@@ -9,8 +9,9 @@ import subprocess
 import sys
 from functools import cache
 
+from bench.zombies.processes import ROOT
 from bench.zombies.servers import postgres_programs
-from bench.zombies.table import System
+from bench.zombies.system import System
 
 ASK = "import importlib.metadata as m, json, sys; print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"
 
@@ -23,6 +24,12 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(), "redis": _said("redis-server", "--version"),
         "postgres": _said(str(postgres_programs() / "postgres"), "--version"),
     }  # fmt: skip
+
+
+@cache
+def commit() -> str:
+    """Of settled's own checkout."""
+    return _said("git", "-C", str(ROOT), "describe", "--always", "--dirty")
 
 
 def _said(*command: str) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from bench.zombies.faults import FAULTS
-from bench.zombies.run import impersonal
+from bench.zombies.kept import impersonal, kept, written
 from bench.zombies.table import SYSTEMS
+
+WHERE = re.compile(r" --json \S+")
+"""Where a part went is nobody's business."""
 
 
 def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -22,10 +26,12 @@ def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
             cells.setdefault(name, {}).update(of)
     return {
         **parts[-1],
-        "runs": [run for part in parts for run in part["runs"]],
+        "runs": [
+            impersonal(run) | {"command": WHERE.sub("", run["command"])} for part in parts for run in part["runs"]
+        ],
         "systems": {name: systems[name] for name in SYSTEMS if name in systems},
         "cells": {
-            name: {fault: cells[name][fault] for fault in FAULTS if fault in cells[name]}
+            name: {fault: kept(cells[name][fault]) for fault in FAULTS if fault in cells[name]}
             for name in SYSTEMS
             if name in cells
         },
@@ -34,5 +40,4 @@ def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     into, *parts = map(Path, sys.argv[1:])
-    whole = impersonal(merged([json.loads(part.read_text("utf-8")) for part in parts]))
-    into.write_text(json.dumps(whole, indent=1), "utf-8")
+    into.write_text(written(merged([json.loads(part.read_text("utf-8")) for part in parts])), "utf-8")

@@ -17,7 +17,8 @@ ANSWER_WITHIN = 10.0
 SUBMIT_WITHIN = 30.0
 """Seconds for the answer to a submit; the page then says that it did not work."""
 NOT_FOUND_FOR = 3.0
-"""Seconds of nothing but 404 after which the page believes that there is no such task."""
+"""Seconds of nothing but 404 or 410 after which the page believes that there is no such task."""
+NOT_THERE = ("404", "410")
 ENDS = ("completed", "failed")
 
 
@@ -76,7 +77,7 @@ class Page:
             self.seen.polls += 1
             at = time.monotonic() - begun
             self.seen.note(at, what)
-            missing_since = (at if missing_since is None else missing_since) if what == "404" else None
+            missing_since = (at if missing_since is None else missing_since) if what in NOT_THERE else None
             if missing_since is not None and at - missing_since >= NOT_FOUND_FOR:
                 self._ended(at, "unknown", {})
             elif what in ENDS:

@@ -20,12 +20,14 @@ from typing import Any
 
 from bench.zombies.faults import FAULTS, Fault
 from bench.zombies.grading import GRADES, ZOMBIE
-from bench.zombies.machine import machine, versions
+from bench.zombies.kept import kept, written
+from bench.zombies.machine import commit, machine, versions
 from bench.zombies.processes import ROOT, Undertaker
 from bench.zombies.schedule import Schedule
 from bench.zombies.servers import Postgres
 from bench.zombies.surroundings import LIMIT
-from bench.zombies.table import QUICK, SYSTEMS, System
+from bench.zombies.system import System
+from bench.zombies.table import QUICK, SYSTEMS
 
 RESULTS = ROOT / "bench" / "results" / "zombies.json"
 
@@ -57,17 +59,6 @@ def command() -> str:
     return " ".join(["python -m bench.zombies.run", *(Path(word).name if "/" in word else word for word in words)])
 
 
-def impersonal(value: Any) -> Any:
-    """A record without the paths of this machine."""
-    if isinstance(value, str):
-        for path, name in ((str(ROOT), "…"), (sys.base_prefix, "…python"), (tempfile.gettempdir(), "…tmp")):
-            value = value.replace(path, name)
-        return value
-    if isinstance(value, dict):
-        return {key: impersonal(inner) for key, inner in value.items()}
-    return [impersonal(inner) for inner in value] if isinstance(value, list) else value
-
-
 class Results:
     """The file of results, written after each cell, so that a run that is broken off has its cells."""
 
@@ -78,14 +69,20 @@ class Results:
         self.cells: dict[str, dict[str, Any]] = old.get("cells", {})
         self._systems: dict[str, Any] = old.get("systems", {})
         self._runs: list[dict[str, Any]] = old.get("runs", [])
-        self._run = {
-            "begun": datetime.now(UTC).isoformat(timespec="seconds"), "command": command(),
-            "at_once": at_once, "patience": patience, "limit": LIMIT, "machine": machine(), "loads": [],
-        }  # fmt: skip
+        self._run: dict[str, Any] = {
+            "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": command(),
+            "commit": commit(),
+            "machine": machine(),
+            "at_once": at_once,
+            "patience": patience,
+            "limit": LIMIT,
+            "loads": [],
+        }
         self._runs.append(self._run)
 
     def take(self, system: System, fault: Fault, record: dict[str, Any]) -> None:
-        self.cells.setdefault(system.name, {})[fault.name] = impersonal(record)
+        self.cells.setdefault(system.name, {})[fault.name] = kept(record)
         self._systems[system.name] = {
             "title": system.title, "settings": system.settings, "servers": dict(system.servers), "ours": system.ours,
             "versions": versions(system), "notes": dict(system.notes),
@@ -104,7 +101,7 @@ class Results:
             "cells": {name: {fault: of[fault] for fault in FAULTS if fault in of} for name, of in ordered.items()},
         }  # fmt: skip
         part = self._path.with_suffix(".part")
-        part.write_text(json.dumps(content, indent=1), "utf-8")
+        part.write_text(written(content), "utf-8")
         part.replace(self._path)
 
 
@@ -121,7 +118,9 @@ async def run(wish: argparse.Namespace) -> Results:
             at, load = time.monotonic() - begun, os.getloadavg()[0]
             after = "" if record.get("seconds") is None else f"{record['seconds']:5.1f} s"
             names = f"{record['grade']:8} {system.name:24} {fault.name:30}"
-            print(f"{at:6.0f} s  load {load:4.1f}  {names} {after:8} {record['why'][:110]}", flush=True)
+            print(
+                f"{at:6.0f} s  load {load:4.1f}  {names} {after:8} {' '.join(record['why'].split())[:110]}", flush=True
+            )
 
     undertaker = Undertaker()
     try:

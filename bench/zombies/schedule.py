@@ -14,7 +14,7 @@ from bench.zombies.faults import Fault
 from bench.zombies.grading import ABSENT, BROKEN
 from bench.zombies.instance import Instance
 from bench.zombies.processes import Undertaker
-from bench.zombies.table import System
+from bench.zombies.system import System
 
 STARTING = 3
 """Instances that start at once; they cost processors, cells mostly wait."""

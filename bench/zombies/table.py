@@ -2,58 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from bench.zombies.system import MODULES, System
 
-BUILD = Path(__file__).parents[2] / "build"
-UVICORN = ("python", "-m", "uvicorn", "--port", "{port}", "--log-level", "warning", "--no-access-log")
-MODULES = "bench.zombies.systems"
 VARIANT = {"ZOMBIES_VARIANT": "hardened"}
-
-
-@dataclass(frozen=True)
-class System:
-    """One system in one configuration.
-
-    servers   which server is the store, and which the broker where that is another one
-    workers   commands; none: the web app runs the tasks itself
-    packages  whose versions are printed
-    settings  what was set, in words, and what the documentation says of it
-    without   faults that cannot happen to it, with the reason
-    notes     cells that depend on a setting, with the setting
-    """
-
-    name: str
-    title: str
-    module: str
-    servers: Mapping[str, str]
-    workers: tuple[tuple[str, ...], ...] = ()
-    packages: tuple[str, ...] = ()
-    settings: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    setup: tuple[str, ...] = ()
-    interpreter: str = "zombies"
-    without: Mapping[str, str] = field(default_factory=dict)
-    notes: Mapping[str, str] = field(default_factory=dict)
-    unknown_id: str = "00000000-0000-7000-8000-000000000000"
-
-    @property
-    def web(self) -> tuple[str, ...]:
-        return (*UVICORN, f"{MODULES}.{self.module}:web")
-
-    @property
-    def python(self) -> Path | None:
-        """The interpreter of the environment that it is installed in, if that is not the harness's own."""
-        found = BUILD / self.interpreter / "bin" / "python"
-        return found if found.exists() and "ZOMBIES_HERE" not in os.environ else None
-
-    @property
-    def ours(self) -> bool:
-        return self.name.startswith("settled")
-
-
 SQLITE, REDIS, POSTGRES = {"store": "sqlite"}, {"store": "redis"}, {"store": "postgres"}
 
 
@@ -106,28 +57,41 @@ SYSTEMS = {
         System(
             "celery", "Celery", "celery_", REDIS, packages=("celery", "kombu", "redis"), workers=(CELERY,),
             settings="Redis as broker and result backend, prefork with two children; time_limit 10 s.",
+            notes={"Workers": "Messages are acknowledged before they run (acks_late is off by default)."},
         ),
         System(
             "celery-hardened", "Celery, hardened", "celery_", REDIS, packages=("celery", "kombu", "redis"),
             workers=(CELERY,), environment=VARIANT,
-            settings="acks_late, reject_on_worker_lost, track_started, soft limit 8 s, visibility timeout 30 s.",
+            settings="acks_late, reject_on_worker_lost, track_started, soft limit 8 s, visibility timeout 15 s, "
+            "looked at every 5 s.",
+            notes={"Sudden deaths": "reject_on_worker_lost has the message delivered again, for ever."},
         ),
         System(
             "rq", "RQ", "rq_", REDIS, packages=("rq", "redis"), workers=(RQ, RQ),
             settings="Two workers, which fork for each job; job_timeout 10 s, no retries.",
+            notes={"Workers": "Abandoned jobs are looked for every ten minutes by default."},
         ),
         System(
             "rq-hardened", "RQ, hardened", "rq_", REDIS, packages=("rq", "redis"), environment=VARIANT,
             workers=((*RQ, "--maintenance-interval", "5"),) * 2,
             settings="As before; abandoned jobs are looked for every 5 s (default: ten minutes).",
+            notes={"Workers": "A job is abandoned 60 s after its last sign of life at the earliest."},
         ),
         System(
             "dramatiq", "Dramatiq", "dramatiq_", REDIS, packages=("dramatiq", "redis"), workers=(DRAMATIQ,),
             settings="Redis as broker and result backend, one process with two threads; time_limit 10 s, 20 retries.",
+            notes={
+                "Exceptions": "max_retries is 20 by default, with pauses from 15 s on.",
+                "Hangs": "As for exceptions: what exceeds its time limit is retried.",
+                "Results": "As for exceptions: a result that cannot be stored is retried.",
+                "Workers": "heartbeat_timeout is 60 s by default: the page's minute is over before.",
+                "Sudden deaths": "heartbeat_timeout is 60 s by default: the page's minute is over before.",
+            },
         ),
         System(
             "dramatiq-hardened", "Dramatiq, hardened", "dramatiq_", REDIS, packages=("dramatiq", "redis"),
-            workers=(DRAMATIQ,), environment=VARIANT, settings="max_retries 0, heartbeat_timeout 15 s (default: 60).",
+            workers=(DRAMATIQ,), environment=VARIANT,
+            settings="max_retries 0, heartbeat_timeout 15 s (default: 60), maintenance at every tenth command.",
         ),
         System(
             "huey", "Huey", "huey_", REDIS, packages=("huey", "redis"), workers=(HUEY,),
@@ -144,14 +108,17 @@ SYSTEMS = {
         System(
             "taskiq", "TaskIQ", "taskiq_", REDIS, packages=("taskiq", "taskiq-redis", "redis"), workers=(TASKIQ,),
             settings="Redis streams and result backend, one worker process; timeout 10 s.",
+            notes={"Workers": "idle_timeout is ten minutes by default."},
         ),
         System(
             "taskiq-hardened", "TaskIQ, hardened", "taskiq_", REDIS, packages=("taskiq", "taskiq-redis", "redis"),
             workers=(TASKIQ,), environment=VARIANT, settings="As before, idle_timeout 15 s (default: ten minutes).",
+            notes={"Workers": "What is unacknowledged is looked at when another message comes; here none does."},
         ),
         System(
             "saq", "SAQ", "saq_", REDIS, packages=("saq", "redis"), workers=(SAQ,),
             settings="Redis, one worker; timeout 10 s, one try.",
+            notes={"Workers": "Stuck jobs are swept every minute by default."},
         ),
         System(
             "saq-hardened", "SAQ, hardened", "saq_", REDIS, packages=("saq", "redis"), workers=(SAQ,),
@@ -161,6 +128,7 @@ SYSTEMS = {
             "procrastinate", "Procrastinate", "procrastinate_", POSTGRES, packages=("procrastinate", "psycopg"),
             workers=(PROCRASTINATE,), setup=prepared("procrastinate_"), unknown_id="999999",
             settings="PostgreSQL, one worker with two jobs at once. It knows no time limit.",
+            notes={"Workers": "Stalled jobs are retried only by a task that the application writes; see hardened."},
         ),
         System(
             "procrastinate-hardened", "Procrastinate, hardened", "procrastinate_", POSTGRES,
@@ -179,6 +147,7 @@ SYSTEMS = {
         System(
             "awa", "awa", "awa_", POSTGRES, packages=("awa-pg",), workers=(AWA,), setup=prepared("awa_"),
             unknown_id="999999", settings="PostgreSQL, one worker, its defaults: 25 attempts.",
+            notes={"Exceptions": "max_attempts is 25 by default, with growing pauses: it is still trying."},
         ),
         System(
             "awa-hardened", "awa, hardened", "awa_", POSTGRES, packages=("awa-pg",), workers=(AWA,),
@@ -194,6 +163,7 @@ SYSTEMS = {
         System(
             "settled", "settled", "settled_", SQLITE, packages=("settled",),
             settings="Embedded, SQLite, threads in the server; timeout and start_timeout 10 s, the rest by default.",
+            notes={"busy-loop-gil": 'isolation="process" is for such code: see the next row.'},
         ),
         System(
             "settled-process", "settled, isolated", "settled_", SQLITE, packages=("settled",), environment=VARIANT,

@@ -75,7 +75,7 @@ def test_the_reports_are_made_from_the_results_alone(results: Path, tmp_path: Pa
     make(results, tmp_path)
     page = (tmp_path / "zombies.html").read_text("utf-8")
     assert 'data-cell="by-hand.worker-killed"' in page
-    assert "1 zombies in 2 cells" in (tmp_path / "zombies.svg").read_text("utf-8")
+    assert "1 zombie in 2 cells" in (tmp_path / "zombies.svg").read_text("utf-8")
     assert SYSTEMS["by-hand"].settings in (tmp_path / "zombies.md").read_text("utf-8")
 
 
@@ -83,11 +83,13 @@ def test_nothing_outlives_a_harness_that_is_killed(tmp_path: Path) -> None:
     into = tmp_path / "zombies.json"
     mine = {**os.environ, "ZOMBIES_HERE": "1", "ZOMBIES_TEST": str(tmp_path)}
     harness = subprocess.Popen(
-        command(into, "by-hand", "sync-hang", 60), cwd=ROOT, env=mine, stdout=subprocess.DEVNULL,
+        command(into, "by-hand", "child-left-behind", 60), cwd=ROOT, env=mine, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        until(lambda: len(started(tmp_path)) >= 3, 60)  # the harness, its undertaker, a web app
+        until(
+            lambda: len(started(tmp_path)) >= 4, 60
+        )  # harness, undertaker, web app, and the child that the task leaves
     finally:
         harness.send_signal(signal.SIGKILL)
         harness.wait(10)

@@ -49,12 +49,10 @@ def text(x: float, y: float, said: str, kind: str = "ink", anchor: str = "start"
     return f'<text x="{x:g}" y="{y:g}" class="{kind}" text-anchor="{anchor}"{more}>{safe}</text>'
 
 
-def box(x: float, y: float, width: float, height: float, kind: str, title: str = "", radius: float = 2) -> str:
-    """One rectangle, with what a pointer that rests on it is told."""
-    safe = escaped(title)
-    inside = f"<title>{safe}</title>" if title else ""
+def box(x: float, y: float, width: float, height: float, kind: str, radius: float = 2) -> str:
+    """One rectangle."""
     place = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"'
-    return f'<rect {place} rx="{radius:g}" class="{kind}">{inside}</rect>'
+    return f'<rect {place} rx="{radius:g}" class="{kind}"/>'
 
 
 def picture(width: float, height: float, label: str, parts: list[str]) -> str:

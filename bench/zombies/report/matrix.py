@@ -8,7 +8,7 @@ from bench.zombies.report.tally import Row, Tally
 
 SIDE, GAP, BETWEEN = 15, 2, 9
 """A square, between two, and between two groups of faults."""
-LEFT, TOP, RIGHT = 196, 236, 176
+LEFT, TOP, RIGHT = 214, 252, 150
 
 
 def matrix(tally: Tally) -> str:
@@ -24,7 +24,7 @@ def matrix(tally: Tally) -> str:
         turn = f' transform="rotate(-58 {x + SIDE / 2:g} {TOP - 8})"'
         parts.append(text(x + SIDE / 2, TOP - 8, tally.faults[name]["title"], "small faint", more=turn))
     for row, y in zip(tally.rows, bottoms, strict=True):
-        parts += _row(tally, row, columns, end, y)
+        parts += _row(row, columns, end, y)
     height = (bottoms[-1] if bottoms else TOP) + SIDE + 58
     parts += _legend(height - 24)
     return picture(width, height, f"Faults by systems. {tally.verdict()}", parts)
@@ -41,15 +41,13 @@ def _columns(tally: Tally) -> tuple[dict[str, float], float]:
     return found, x
 
 
-def _row(tally: Tally, row: Row, columns: dict[str, float], end: float, y: float) -> list[str]:
+def _row(row: Row, columns: dict[str, float], end: float, y: float) -> list[str]:
     parts = [text(LEFT - 10, y + 12, row.title, "bold ink" if row.ours else "ink", "end")]
     for name, x in columns.items():
         cell = row.cells.get(name)
         if cell is None:
             continue
-        grade = cell["grade"]
-        told = f"{row.title}, {tally.faults[name]['title']}: {SHORT[grade]}. {cell['why'][:160]}"
-        parts.append(box(x, y, SIDE, SIDE, grade, told))
+        parts.append(box(x, y, SIDE, SIDE, cell["grade"]))
         if cell.get("executions", 0) > 1:
             parts.append(f'<circle cx="{x + SIDE / 2:g}" cy="{y + SIDE / 2:g}" r="2" class="paper"/>')
     zombies = row.counts[ZOMBIE]

@@ -35,12 +35,13 @@ def method(tally: Tally) -> list[str]:
     loads = [load for run in runs for load in run["loads"]]
     machine = runs[-1]["machine"]
     begun, ended = min(run["begun"] for run in runs), max(run["ended"] for run in runs)
-    at_once = " and ".join(sorted({str(run["at_once"]) for run in runs}))
+    at_once = " and ".join(map(str, sorted({run["at_once"] for run in runs})))
+    beside = " in each run, and runs beside each other" if len(runs) > 1 else ""
     return [
         f"Measured from {begun} to {ended} in {len(runs)} run{'s' * (len(runs) > 1)}, on {machine['processors']} "
         f"processors, {machine['system']}, Python {machine['python']}, {machine['redis'].split(' sha')[0]}, "
-        f"{machine['postgres']}. Cells ran side by side, {at_once} at once, on a machine that others used too: its "
-        f"load was {min(loads, default=0):.0f} to {max(loads, default=0):.0f}, half of the time below "
+        f"{machine['postgres']}. Cells ran side by side, {at_once} at once{beside}, on a machine that others used too: "
+        f"its load was {min(loads, default=0):.0f} to {max(loads, default=0):.0f}, half of the time below "
         f"{median(loads or [0]):.0f}. Commands: {'; '.join(dict.fromkeys(run['command'] for run in runs))}.",
         BEFORE, SUPERVISED, GRADED, NOT_MEASURED,
     ]  # fmt: skip

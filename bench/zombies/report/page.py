@@ -102,7 +102,7 @@ def _detail(tally: Tally, row: Row, name: str, cell: dict[str, Any]) -> dict[str
         ["ran", _times(cell.get("executions"))],
         ["submit took", _seconds(cell.get("submit_took"))],
         ["true would be", " or ".join(fault["truths"])],
-        ["depends on a setting", system["notes"].get(name)],
+        ["depends on a setting", system["notes"].get(name) or system["notes"].get(fault["group"])],
         ["settings", system["settings"]],
         ["versions", ", ".join(f"{package} {version}" for package, version in system["versions"].items())],
         ["measured", f"{cell['at']}, load {cell['load']}" if "at" in cell else None],

@@ -77,8 +77,13 @@ class Tally:
         others = [row for row in self.rows if not row.ours]
 
         def said(rows: list[Row]) -> str:
-            return f"{sum(row.counts[ZOMBIE] for row in rows)} zombies in {sum(row.measured for row in rows):,} cells"
+            return f"{counted(sum(row.counts[ZOMBIE] for row in rows))} in {sum(row.measured for row in rows):,} cells"
 
         parts = [f"settled, {len(ours)} ways: {said(ours)}"] if ours else []
         parts += [f"{len(others)} others: {said(others)}"] if others else []
         return "; ".join(parts)
+
+
+def counted(zombies: int) -> str:
+    """So many zombies, in words."""
+    return f"{zombies} zombie{'s' * (zombies != 1)}"

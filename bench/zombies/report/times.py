@@ -8,7 +8,7 @@ from bench.zombies.grading import ZOMBIE
 from bench.zombies.report.look import box, picture, text
 from bench.zombies.report.tally import Row, Tally
 
-LEFT, TOP, PLOT, ROW, EDGE = 196, 92, 640, 26, 150
+LEFT, TOP, PLOT, ROW, EDGE = 214, 92, 640, 26, 150
 LAST = 60.0
 MARKS = (0, 10, 20, 30, 40, 50, 60)
 LEAST, MOST = 1.6, 9.0

@@ -12,6 +12,7 @@ from arq.jobs import Job, JobStatus
 from fastapi import FastAPI, HTTPException
 
 from bench.zombies.culprits import arun
+from bench.zombies.said import said
 from bench.zombies.surroundings import LIMIT, STORE
 
 
@@ -51,4 +52,4 @@ async def status(task_id: str) -> dict[str, Any]:
         return {"status": status, "result": None, "error": None}
     if info.success:
         return {"status": "completed", "result": info.result, "error": None}
-    return {"status": "failed", "result": None, "error": repr(info.result)}
+    return {"status": "failed", "result": None, "error": said(info.result)}

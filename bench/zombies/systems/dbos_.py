@@ -10,6 +10,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowTimeout
 from fastapi import FastAPI, HTTPException
 
 from bench.zombies.culprits import run as run_culprit
+from bench.zombies.said import said
 from bench.zombies.surroundings import LIMIT, STORE
 
 config: DBOSConfig = {"name": "zombies", "system_database_url": STORE, "log_level": "WARNING"}
@@ -46,5 +47,5 @@ def status(task_id: str) -> dict[str, Any]:
     if found is None:
         raise HTTPException(404)
     status = ENDS.get(found.status, found.status.lower())
-    error = (repr(found.error) if found.error else found.status) if status == "failed" else None
+    error = (said(found.error) if found.error else found.status) if status == "failed" else None
     return {"status": status, "result": found.output if status == "completed" else None, "error": error}

@@ -49,7 +49,7 @@ def status(request: HttpRequest, task_id: str) -> JsonResponse:
         return JsonResponse({}, status=404)
     status = ENDS.get(found.status, found.status.lower())
     result = found.return_value if status == "completed" else None
-    error = found.errors[-1].traceback.strip().splitlines()[-1] if status == "failed" and found.errors else None
+    error = found.errors[-1].traceback if status == "failed" and found.errors else None
     return JsonResponse({"status": status, "result": result, "error": error})
 
 

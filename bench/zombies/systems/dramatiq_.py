@@ -1,6 +1,7 @@
 """Dramatiq on Redis with its result backend, as its guide's "Results" and "Message Time Limits" show it.
 
-Hardened: no retries, which by default are twenty, from 15 s on; and a worker is given up on after 15 s, not 60.
+Hardened: no retries, which by default are twenty, from 15 s on; a worker is given up on after
+15 s, not 60, and looked for at every tenth command, not every thousandth.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from bench.zombies.culprits import run as run_culprit
 from bench.zombies.surroundings import BROKER, HARDENED, LIMIT, ROLE, STORE
 
 backend = RedisBackend(url=STORE)
-broker = RedisBroker(url=BROKER, heartbeat_timeout=15_000) if HARDENED else RedisBroker(url=BROKER)
+of_the_broker = {"heartbeat_timeout": 15_000, "maintenance_chance": 100_000} if HARDENED else {}
+broker = RedisBroker(url=BROKER, **of_the_broker)
 broker.add_middleware(Results(backend=backend))
 dramatiq.set_broker(broker)
 options: dict[str, Any] = {"max_retries": 0} if HARDENED else {}

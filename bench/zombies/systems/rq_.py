@@ -42,5 +42,5 @@ def status(task_id: str) -> dict[str, Any]:
     return {
         "status": ENDS.get(status, str(status)),
         "result": last.return_value if last else None,
-        "error": last.exc_string.strip().splitlines()[-1] if last and last.exc_string else None,
+        "error": last.exc_string if last else None,
     }

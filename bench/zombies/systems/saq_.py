@@ -50,4 +50,4 @@ async def status(task_id: str) -> dict[str, Any]:
     if job is None:
         raise HTTPException(404)
     status = ENDS.get(job.status, job.status)
-    return {"status": status, "result": job.result, "error": job.error and job.error.strip().splitlines()[-1]}
+    return {"status": status, "result": job.result, "error": job.error}

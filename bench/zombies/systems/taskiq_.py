@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
 from bench.zombies.culprits import arun
+from bench.zombies.said import said
 from bench.zombies.surroundings import HARDENED, LIMIT, ROLE, STORE
 
 results: RedisAsyncResultBackend[Any] = RedisAsyncResultBackend(redis_url=STORE)
@@ -54,5 +55,5 @@ async def status(task_id: str) -> dict[str, Any]:
         return {"status": "pending", "result": None, "error": None}
     result = await results.get_result(task_id)
     if result.is_err:
-        return {"status": "failed", "result": None, "error": repr(result.error)}
+        return {"status": "failed", "result": None, "error": said(result.error)}
     return {"status": "completed", "result": result.return_value, "error": None}

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from settled.web.fastapi import add_problem_handlers, latest_router, tasks_router
+from settled.web.fastapi import add_problem_handlers, tasks_router
+from settled.web.fastapi_latest import latest_router
 from trafficlens import settings, views
 from trafficlens.standin import stand_in
 from trafficlens.traffic import tasks

@@ -47,7 +47,7 @@ class TasksApp:
                 body = b"" if scope["method"] == "HEAD" else answer.body
                 await send({"type": "http.response.body", "body": body})
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await live(self._face.tasks, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -67,15 +67,17 @@ class TasksApp:
             return not_offered(scope["method"], offered)
         return await self._face.answer(operation, scope, receive, task_id)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        phase = "startup"
-        try:
-            async with self._face.tasks.lifespan():
-                await send({"type": "lifespan.startup.complete"})
-                phase = "shutdown"
-                await receive()
-        except Exception as error:
-            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
-            raise
-        await send({"type": "lifespan.shutdown.complete"})
+
+async def live(tasks: Tasks, receive: Receive, send: Send) -> None:
+    """Serve the lifespan of an app that is whole."""
+    await receive()
+    phase = "startup"
+    try:
+        async with tasks.lifespan():
+            await send({"type": "lifespan.startup.complete"})
+            phase = "shutdown"
+            await receive()
+    except Exception as error:
+        await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
+        raise
+    await send({"type": "lifespan.shutdown.complete"})

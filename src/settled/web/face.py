@@ -247,5 +247,10 @@ async def _gone(receive: Receive) -> None:
 
 def not_across_sites(scope: Scope) -> None:
     """Refuse what a browser says comes from a page of another site: a person's cookie must not cancel for it."""
-    if any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in scope["headers"]):
+    if across_sites(scope):
         raise CrossSite("A page of another site may not change a task.")
+
+
+def across_sites(scope: Scope) -> bool:
+    """Whether a browser says that the request comes from a page of another site."""
+    return any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in scope["headers"])

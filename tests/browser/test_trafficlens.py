@@ -17,11 +17,12 @@ from tests.browser.served import ROOT
 
 AXE = ROOT / "js/node_modules/axe-core/axe.min.js"
 NARROW = 360
+LONG = 60_000  # milliseconds, for what a busy machine does late
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lens, Site]]:
-    with lens_and_site(tmp_path_factory.mktemp("lens"), "--slow", "1", retry_after=1, timeout=20) as both:
+    with lens_and_site(tmp_path_factory.mktemp("lens"), "--slow", "1", retry_after=1, timeout=60) as both:
         yield both
 
 
@@ -75,9 +76,9 @@ def test_a_failed_row_says_why_and_may_be_tried_again_when_its_time_has_come(
     expect(flaky.locator(".sentence")).to_have_text("The site answered 500 Internal Server Error.")
     expect(busy.locator(".clock")).to_contain_text("may be tried again in")
     expect(busy.get_by_role("button")).to_be_disabled()
-    expect(flaky.get_by_role("button", name="Try again: first.flaky.test")).to_be_enabled()
+    expect(flaky.get_by_role("button", name="Try again: first.flaky.test")).to_be_enabled(timeout=LONG)
     flaky.get_by_role("button").click()
-    expect(flaky).to_have_attribute("data-state", "ready")
+    expect(flaky).to_have_attribute("data-state", "ready", timeout=LONG)
     assert len(site.asked()["first.flaky.test"]) == 2
     assert len(site.asked()["busy.test"]) == 1, "its Retry-After is heeded"
 
@@ -103,8 +104,9 @@ def test_to_bypass_the_cache_is_to_fetch_each_once_more(lens: Lens, site: Site, 
     before = {domain: len(site.asked()[domain]) for domain in domains}
     page.get_by_label("Bypass cache").check()
     page.get_by_role("button", name="Look up").click()
-    expect(page.locator("#tally")).to_have_text("2 of 2 ready")
+    page.wait_for_function("document.querySelector('tr.row[data-state=waiting]')")
     all_ended(page, 60)
+    expect(page.locator("#tally")).to_have_text("2 of 2 ready")
     assert {domain: len(site.asked()[domain]) for domain in domains} == {key: n + 1 for key, n in before.items()}
 
 
@@ -230,8 +232,8 @@ def test_a_good_value_stays_beside_the_error_of_its_refresh(lens: Lens, page: Pa
 def test_a_server_that_is_gone_for_good_leaves_no_row_waiting(lens: Lens, page: Page) -> None:
     Said(page, [item("a.com"), item("b.com", **OPEN)], 503)
     page.goto(lens.page("a.com", "b.com"))
-    expect(page.locator("#trouble")).to_contain_text("Contact lost")
-    all_ended(page, 4 + 5 + 20)
+    expect(page.locator("#trouble")).to_contain_text("Contact lost", timeout=LONG)
+    all_ended(page, 60)
     assert states(page) == {"a.com": "ready", "b.com": "failed"}
     assert "Nobody answered in time" in rows(page)[1]["told"]
     expect(page.get_by_role("button", name="Try again: b.com")).to_be_enabled()
@@ -261,7 +263,7 @@ def test_axe_finds_no_violation_and_nothing_is_wider_than_the_page(
         item("a-rather-long-name-of-a-domain.example.org"), item("b.com", **{**OPEN, "settles_in": 900}),
         item("c.com", found=False, value=None, last_error=ERROR, retry_in=60),
         item("d.com", found=False, value=None, last_error=ERROR), item("e.com", last_error=ERROR, stale=True),
-        {"asked": "f.com", "error": {"status": 422, "detail": "It is no domain."}}, item("g.com", value={"visits": None}),
+        {"asked": "f.com", "error": {"detail": "It is no domain."}}, item("g.com", value={"visits": None}),
         item("h.com", refreshing=True, settled=False, settles_in=900),
     ])  # fmt: skip
     page.goto(lens.page("a-rather-long-name-of-a-domain.example.org", *(f"{letter}.com" for letter in "bcdefgh")))

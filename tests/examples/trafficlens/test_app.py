@@ -51,7 +51,7 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
 def app(ledger: tuple[str, Ask], tmp_path: Path) -> Iterator[Process]:
     """The application as ``python -m trafficlens`` serves it, with its own stand-in."""
     port = free_port()
-    environment = {"PYTHONPATH": PYTHON_PATH, "LEDGER": ledger[0], "TRAFFIC_SOURCE": ""}
+    environment = {"PYTHONPATH": PYTHON_PATH, "LEDGER": ledger[0], "TRAFFIC_SOURCE": "", "TRAFFIC_TIMEOUT": "60"}
     process = Process([sys.executable, "-m", "trafficlens", "--port", str(port)], port, tmp_path, environment)
     yield process
     process.close()

@@ -56,6 +56,7 @@ def two_hundred() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.crash
+@pytest.mark.usefixtures("long")
 @pytest.mark.timeout(600)
 def test_of_200_domains_every_row_ends_though_a_third_misbehaves_and_the_server_is_killed_twice(
     page: Page, tmp_path: Path
@@ -135,6 +136,7 @@ ASK_ON = """async ([keys, interval, lasting]) => {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("long")
 @pytest.mark.timeout(700)
 def test_failing_domains_are_asked_for_as_often_as_retry_after_allows_where_the_original_asks_31_times(
     browser: Browser, page: Page, tmp_path: Path

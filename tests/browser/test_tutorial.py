@@ -32,9 +32,7 @@ class Folder:
         self.site = self._process([sys.executable, str(path / "upstream.py")], "8001", path / "terminal")
 
     def _here(self, text: str) -> str:
-        text = text.replace(
-            "timeout=8,", "timeout=25,"
-        )  # on a busy machine a process alone may take that long to start
+        text = text.replace("timeout=8,", "timeout=25,")  # a busy machine takes long to start a process
         return re.sub(r"\b800[01]\b", lambda found: self._ports[found[0]], text)
 
     def _process(self, command: list[str], port: str, folder: Path) -> Process:
@@ -81,6 +79,7 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
 
 @pytest.mark.slow
 @pytest.mark.crash
+@pytest.mark.usefixtures("long")
 @pytest.mark.timeout(300)
 def test_a_stranger_gets_from_an_empty_folder_to_a_page_where_every_row_ends(folder: Folder, page: Page) -> None:
     first, last = (fence for fence in folder.fences if fence.mark == "typed")

@@ -172,7 +172,7 @@ class Database:
         return [self._claim(now, claim) for claim in rows]
 
     def _claim(self, now: int, claim: Claim) -> list[Snapshot]:
-        if not self._enlisted(claim.worker):
+        if not self._enlisted(claim.worker) or claim.lanes:
             return []
         names = names_of(claim.names)
         among = self.rows.values() if claim.id is None else [self.rows[claim.id]] if claim.id in self.rows else []

@@ -15,7 +15,7 @@ from greenlet import getcurrent
 from settled.errors import LedgerFull, LedgerUnavailable
 from settled.records import Finding, NewTask, Snapshot, WorkerRow
 from settled.states import Status
-from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
+from settled.stores.base import Backlog, Change, Due, Pulse, RowRefused, Written
 from tests.simulation.database import Database, late_but_true
 from tests.simulation.scheduler import Fiber, World
 from tests.simulation.stand_ins import EPOCH_MS, new_id
@@ -243,8 +243,11 @@ class SimStore:
     def next_deadline(self) -> int | None:
         return self._look().next_deadline()
 
-    def next_due(self, names: str) -> int | None:
-        return self._look().next_due(names)
+    def next_due(self, names: str) -> Due:
+        return Due(self._look().next_due(names), False)
+
+    def next_in_lanes(self, names: str) -> int | None:
+        return None
 
     def next_publish(self, names: str) -> int | None:
         return self._look().next_publish(names)

@@ -13,13 +13,11 @@ from settled.function import TaskFunction
 from settled.latest.answer import Latest
 from settled.latest.keys import Keys
 from settled.latest.options import Options
-from settled.latest.steps import Home, Machine, arun, run
-from settled.ledger import Ledger
+from settled.latest.steps import Home
 from settled.records import Former
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 Mode = Literal["auto", "never", "force"]
 """auto: start a refresh where the value is missing or not fresh, and it may be tried; never; force: start one now."""
 Found = list[Latest]
@@ -48,7 +46,6 @@ class LatestFunction(Generic[P, R]):
         self.__doc__ = task.__doc__
         self.__name__ = task.__name__
         self.__wrapped__ = task.function
-        self._home = home
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now; no value is kept."""
@@ -61,7 +58,7 @@ class LatestFunction(Generic[P, R]):
     @property
     def sync(self) -> Sync:
         """The same verbs, for threads and scripts."""
-        return Sync(self, self._home)
+        return Sync(self.keys)
 
     async def get(self, key: str, *, refresh: Mode = "auto", wait: float = 0) -> Latest:
         """The key as it stands, at once; or once its refresh has settled, after ``wait`` seconds at most.
@@ -73,45 +70,36 @@ class LatestFunction(Generic[P, R]):
     async def get_many(self, keys: Sequence[str], *, refresh: Mode = "auto", wait: float = 0) -> Found:
         """The same for many keys, in the order asked; all refreshes that start do so in one commit."""
         known = [self.key_of(key) for key in keys]
-        found = await self._arun(self.keys.getting(known, refresh))
+        found = await self.keys.arun(self.keys.getting(known, refresh))
         ids = {str(latest.task_id) for latest in found if latest.refreshing}
         if wait <= 0 or not ids:
             return found
-        ledger = await self._opened()
+        ledger = await self.keys.opened()
         await asyncio.gather(*(waiter.await_(ledger, task_id, wait) for task_id in ids))
-        return await self._arun(self.keys.getting(known, "never"))
+        return await self.keys.arun(self.keys.getting(known, "never"))
 
     async def set(self, key: str, value: Any) -> Latest:
         """Put a value by hand, which counts as a refresh that succeeded now; one under way is cancelled."""
-        return await self._arun(self.keys.setting(self.key_of(key), value))
+        return await self.keys.arun(self.keys.setting(self.key_of(key), value))
 
     async def purge(self, key: str) -> bool:
         """Forget the key, its error and its history; a refresh under way is cancelled. False if nothing was known."""
-        return await self._arun(self.keys.purging(self.key_of(key)))
+        return await self.keys.arun(self.keys.purging(self.key_of(key)))
 
     async def history(self, key: str, limit: int = 1_000) -> Formers:
         """The values that the key had before, newest first, as many as ``history=`` keeps."""
-        return await self._arun(self.keys.remembering(self.key_of(key), limit))
+        return await self.keys.arun(self.keys.remembering(self.key_of(key), limit))
 
     async def list(self, *, after: str | None = None, limit: int = 100, failing: bool = False) -> Found:
         """Keys in their order, from ``after`` one on; ``failing``: only those whose newest refresh failed."""
-        return await self._arun(self.keys.listing(after, limit, failing))
-
-    async def _arun(self, machine: Machine[T]) -> T:
-        """Take a machine's steps on the running loop; the first of a process may have to open the ledger."""
-        return await arun(machine, await self._opened())
-
-    async def _opened(self) -> Ledger:
-        ledger = self._home.at_hand
-        return await asyncio.to_thread(getattr, self._home, "ledger") if ledger is None else ledger
+        return await self.keys.arun(self.keys.listing(after, limit, failing))
 
 
 class Sync:
     """The verbs of a latest function, for threads and scripts; see there."""
 
-    def __init__(self, latest: LatestFunction[Any, Any], home: Home) -> None:
-        self._keys = latest.keys
-        self._home = home
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
 
     def get(self, key: str, *, refresh: Mode = "auto", wait: float = 0) -> Latest:
         """The key as it stands, at once or once its refresh has settled."""
@@ -120,30 +108,27 @@ class Sync:
     def get_many(self, keys: Sequence[str], *, refresh: Mode = "auto", wait: float = 0) -> Found:
         """Many keys, in the order asked."""
         known = [self._keys.key_of(key) for key in keys]
-        found = self._run(self._keys.getting(known, refresh))
+        found = self._keys.run(self._keys.getting(known, refresh))
         ids = {str(latest.task_id) for latest in found if latest.refreshing}
         if wait <= 0 or not ids:
             return found
         until = time.monotonic() + wait
         for task_id in ids:
-            waiter.wait(self._home.ledger, task_id, max(0.0, until - time.monotonic()))
-        return self._run(self._keys.getting(known, "never"))
+            waiter.wait(self._keys.ledger, task_id, max(0.0, until - time.monotonic()))
+        return self._keys.run(self._keys.getting(known, "never"))
 
     def set(self, key: str, value: Any) -> Latest:
         """Put a value by hand."""
-        return self._run(self._keys.setting(self._keys.key_of(key), value))
+        return self._keys.run(self._keys.setting(self._keys.key_of(key), value))
 
     def purge(self, key: str) -> bool:
         """Forget the key."""
-        return self._run(self._keys.purging(self._keys.key_of(key)))
+        return self._keys.run(self._keys.purging(self._keys.key_of(key)))
 
     def history(self, key: str, limit: int = 1_000) -> Formers:
         """The values that the key had before, newest first."""
-        return self._run(self._keys.remembering(self._keys.key_of(key), limit))
+        return self._keys.run(self._keys.remembering(self._keys.key_of(key), limit))
 
     def list(self, *, after: str | None = None, limit: int = 100, failing: bool = False) -> Found:
         """Keys in their order."""
-        return self._run(self._keys.listing(after, limit, failing))
-
-    def _run(self, machine: Machine[T]) -> T:
-        return run(machine, self._home.ledger)
+        return self._keys.run(self._keys.listing(after, limit, failing))

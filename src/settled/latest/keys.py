@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from settled.errors import BadInput, BadKey, LedgerUnavailable, NotAllowed
 from settled.function import MOST_CHARACTERS, TaskFunction
 from settled.ids import new_id
 from settled.latest.answer import Latest, Look, answer_of, unstarted, wants
 from settled.latest.options import Options
-from settled.latest.steps import TRIES, Asking, Calling, Home, Looking, Machine, Starting, Writing, end_refresh
-from settled.ledger import READ_PATIENCE, SUBMIT_PATIENCE
+from settled.latest.steps import (
+    TRIES,
+    Asking,
+    Calling,
+    Home,
+    Looking,
+    Machine,
+    Starting,
+    Writing,
+    arun,
+    end_refresh,
+    run,
+)
+from settled.ledger import READ_PATIENCE, SUBMIT_PATIENCE, Ledger
 from settled.records import Former, LatestRow, Snapshot
 from settled.runner.outcome import completed
 from settled.runner.text import storable
 from settled.stores.base import Purge, Put, Refresh
 
+T = TypeVar("T")
 MODES = ("auto", "never", "force")
 
 
@@ -34,6 +48,28 @@ class Keys:
         self._options = options
         self._hook = hook
         self._away_until = 0.0
+
+    # -- who takes the steps
+
+    def run(self, machine: Machine[T]) -> T:
+        """Take a machine's steps in this thread."""
+        return run(machine, self._home.ledger)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, opened."""
+        return self._home.ledger
+
+    async def arun(self, machine: Machine[T]) -> T:
+        """Take a machine's steps on the running loop."""
+        return await arun(machine, await self.opened())
+
+    async def opened(self) -> Ledger:
+        """The ledger; the first in a process has to open it, which is not for an event loop."""
+        ledger = self._home.at_hand
+        return await asyncio.to_thread(getattr, self._home, "ledger") if ledger is None else ledger
+
+    # -- the verbs
 
     def key_of(self, asked: str) -> str:
         """The key that a text stands for; raises ``BadKey``."""

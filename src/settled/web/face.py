@@ -38,9 +38,11 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "fragment": {"GET": "fragment"},
 }
 """What follows ``/{id}``: the methods offered there, and the operation of each."""
-SCRIPTS = ("settled.js", "waiter.js", "submit.js")
+SCRIPTS = ("settled.js", "waiter.js", "submit.js", "latest.js")
 SCRIPT: Mapping[str, str] = {"GET": "script", "HEAD": "script"}
 """The same for each of ``SCRIPTS``."""
+DASHBOARD = "ui"
+"""The name under which the dashboard lies, where there is one; no id is like it."""
 GONE = Answer(499, [])
 """For a client that has left: nobody reads it."""
 
@@ -222,6 +224,13 @@ def full_path(scope: Scope) -> str:
     return str(path if below(root, path) is not None else root + path)
 
 
+def dashboard_root(scope: Scope) -> str | None:
+    """Where the dashboard is, as the client has it, if that is what the path of a mounted face asks for."""
+    path, root = full_path(scope), scope.get("root_path", "").rstrip("/")
+    rest = path[len(root) :]
+    return f"{root}/{DASHBOARD}" if below(f"/{DASHBOARD}", rest) is not None else None
+
+
 def below(root: str, path: str) -> str | None:
     """The rest of ``path`` below ``root``; None if it does not lie there."""
     rest = path[len(root) :]
@@ -247,5 +256,10 @@ async def _gone(receive: Receive) -> None:
 
 def not_across_sites(scope: Scope) -> None:
     """Refuse what a browser says comes from a page of another site: a person's cookie must not cancel for it."""
-    if any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in scope["headers"]):
+    if across_sites(scope):
         raise CrossSite("A page of another site may not change a task.")
+
+
+def across_sites(scope: Scope) -> bool:
+    """Whether a browser says that the request comes from a page of another site."""
+    return any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in scope["headers"])

@@ -4,7 +4,7 @@
 CREATE TABLE task_latest (
     name            TEXT    NOT NULL,
     key             TEXT    NOT NULL,
-    value           TEXT,
+    value           TEXT    CHECK (value IS NULL OR json_valid(value)),
     got_at          INTEGER,
     last_error      TEXT,
     last_reason     TEXT,
@@ -46,7 +46,7 @@ CREATE TRIGGER task_results_latest AFTER UPDATE OF status ON task_results
 WHEN NEW.latest IS NOT NULL AND NEW.status IN ('completed', 'failed')
 BEGIN
     UPDATE task_latest SET
-        value = NEW.result_data, refreshing = 0, failures = 0, retry_at = 0,
+        value = CASE WHEN json_valid(NEW.result_data) THEN NEW.result_data ELSE json_quote(NEW.result_data) END, refreshing = 0, failures = 0, retry_at = 0,
         got_at = min(coalesce(NEW.finished_at, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), NEW.settles_at),
         last_error = NULL, last_reason = NULL, last_error_type = NULL, last_error_at = NULL
     WHERE NEW.status = 'completed' AND name = NEW.name AND key = NEW.latest AND task = NEW.id;

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -26,6 +27,7 @@ from tests.core.host import Host
 from tests.core.test_any_history import ReadOnlyPostgresStore, ReadOnlyStore
 from tests.latest.process import Process, latest_of
 
+pytestmark = pytest.mark.timeout(300)
 PROCESSES = 3
 FRESH, RETRY, CAP = 60_000, 1_000, 8_000
 OPEN = ("pending", "running")
@@ -304,6 +306,6 @@ class PostgresHistory(History):
 
 
 TestAnyHistory = History.TestCase
-TestAnyHistory.settings = settings(max_examples=25 * EFFORT, stateful_step_count=40, deadline=None)
+TestAnyHistory.settings = settings(max_examples=20 * EFFORT, stateful_step_count=30, deadline=None)
 TestAnyHistoryOnPostgres = PostgresHistory.TestCase
-TestAnyHistoryOnPostgres.settings = settings(max_examples=5 * EFFORT, stateful_step_count=25, deadline=None)
+TestAnyHistoryOnPostgres.settings = settings(max_examples=4 * EFFORT, stateful_step_count=25, deadline=None)

@@ -60,7 +60,7 @@ class TaskFunction(Generic[P, R]):
         self.__doc__ = function.__doc__
         self.__name__ = getattr(function, "__name__", self.name)
         self.__wrapped__ = function
-        self._submitter = submitter
+        self.submitter = submitter
         self._key = key
         self._owner = owner
         self._connection = connection
@@ -75,13 +75,16 @@ class TaskFunction(Generic[P, R]):
         """Run it here and now, as if it were no task."""
         return self.function(*args, **kwargs)
 
+    def __repr__(self) -> str:
+        return f"<TaskFunction {self.name}>"
+
     def submit(self, /, *args: Any, **kwargs: Any) -> Task:
         """Submit a call, durable when this returns; raise ``BadArguments``, ``KeyConflict``, ``LedgerUnavailable``."""
-        return self._submitter.submit_new(self.new(args, kwargs), self._connection)
+        return self.submitter.submit_new(self.new(args, kwargs), self._connection)
 
     def asubmit(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
         """The same, to be awaited on an event loop."""
-        return self._submitter.asubmit_new(self.new(args, kwargs), self._connection)
+        return self.submitter.asubmit_new(self.new(args, kwargs), self._connection)
 
     def submit_many(self, items: Iterable[Any]) -> Batch:
         """Submit a call for each item, all in one commit, as a batch with an id of its own.
@@ -90,11 +93,11 @@ class TaskFunction(Generic[P, R]):
         ``BadInput`` for no items, ``BadArguments`` for one that does not fit (nothing is submitted then), and what
         ``submit`` raises. An idempotency key given to ``using`` is the whole batch's.
         """
-        return self._submitter.submit_batch(self._news(items))
+        return self.submitter.submit_batch(self._news(items))
 
     def asubmit_many(self, items: Iterable[Any]) -> Coroutine[Any, Any, Batch]:
         """The same, to be awaited on an event loop."""
-        return self._submitter.asubmit_batch(self._news(items))
+        return self.submitter.asubmit_batch(self._news(items))
 
     def using(
         self, *, key: str | None = None, owner: str | None = None, timeout: float | None = None,
@@ -118,7 +121,7 @@ class TaskFunction(Generic[P, R]):
         )
         return TaskFunction(
             self.function,
-            self._submitter,
+            self.submitter,
             self.described,
             policy,
             self.isolation,

@@ -174,6 +174,14 @@ class Ledger:
         """Write many verdicts and wait for them; False for each that came too late and was refused."""
         return self._writer.write_all("settle", found, patience)
 
+    def add_all(self, new: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        """Create tasks, durable when this returns; False for each whose idempotency key named one that exists."""
+        return self._writer.write_all("insert", new, SUBMIT_PATIENCE)
+
+    def delete(self, task_ids: Sequence[str]) -> list[bool]:
+        """Delete those of the tasks that have settled, sooner than retention would; False for the others."""
+        return self._writer.write_all("delete", task_ids, SUBMIT_PATIENCE)
+
     def record_progress(self, progress: Progress, future: Future[bool] | None = None) -> None:
         """Queue how far an attempt has come; lost if the ledger is away, for it decides nothing."""
         self._writer.put("progress", progress, future, 0.0)

@@ -91,6 +91,7 @@ class _Wait:
         self._terms = terms
         self._stopped = threading.Event()
         self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._etag: str | None = None
         self._known: Told | None = None
 
@@ -119,7 +120,7 @@ class _Wait:
         self._cut()
 
     def _cut(self) -> None:
-        sock = getattr(self._connection, "sock", None)
+        sock = self._socket or getattr(self._connection, "sock", None)
         if sock is not None:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -139,12 +140,14 @@ class _Wait:
             guard.cancel()
             if self._connection is not None:
                 self._connection.close()
-            self._connection = None
+            self._connection = self._socket = None
 
     def _asked(self, look: Look, url: str, hops: int) -> Seen:
         parts = urlsplit(url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = self._connection = kind(parts.hostname or "", parts.port, timeout=look.room)
+        connection.connect()
+        self._socket = connection.sock  # which the connection forgets once the headers of a last answer have come
         headers = {"Accept": "application/json", "Connection": "close", **self._headers}
         if look.hold:
             headers["Prefer"] = f"wait={look.hold}"

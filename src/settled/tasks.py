@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
 from settled.batch import Batch
 from settled.batches import Batches
+from settled.clock import Clock
 from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
-from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
+from settled.errors import BadInput, BadTaskFunction, NotAllowed, UnknownTaskName
 from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
 from settled.latest import LatestFunction
 from settled.latest.options import Seconds, options_of
@@ -22,6 +23,7 @@ from settled.ledger import Ledger
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
 from settled.runner import context
+from settled.runner.text import shown
 from settled.service import Service
 from settled.stores.urls import store_of
 from settled.task import Task
@@ -345,6 +347,28 @@ class Tasks(Batches):
     def stop(self) -> None:
         """Drain and close; a script does this by itself when it ends."""
         self._service.stop()
+
+    @contextmanager
+    def moved(self, url: str, *, clock: Clock | None = None, embedded: bool = False) -> Iterator[None]:
+        """Use another ledger while the block lasts, and no engine of other people's: what ``settled.testing`` does.
+
+        ``clock`` is that ledger's, on SQLite; ``embedded`` says whether this process runs tasks meanwhile. Raises
+        ``NotAllowed`` while the ledger is open in this process: begin before the application does.
+        """
+        home = self._service, self.url, self.embedded, self.engine
+        if self._service.is_ready:
+            raise NotAllowed(
+                f"The ledger of this Tasks is open already, and what runs on it would be cut off. Move it before the "
+                f"application starts and before the first submit, or stop() it. It is {shown(self.url, 300)}."
+            )
+        ledger = Ledger(store_of(url, clock), lease=self.lease)
+        self._service = Service(url, ledger, self._registered, self._places, self._service.drain_seconds)
+        self.url, self.embedded, self.engine = url, embedded, None
+        try:
+            yield
+        finally:
+            self._service.stop()
+            self._service, self.url, self.embedded, self.engine = home
 
     def enlist(self, names: Collection[str]) -> None:
         """Make this process a worker that runs tasks of these names in its own way, as adopted ones are."""

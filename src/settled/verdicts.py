@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from settled.policy import pause_ms, reserve_ms
 from settled.records import REDELIVERED, Snapshot, Verdict, WorkerRow
 from settled.states import RETRYABLE, Reason, Status
+
+_SILENT = re.compile(r"\(last heard ([\d.]{1,12}) s before\)")
 
 
 def of_attempt(
@@ -120,6 +123,12 @@ def _worker_lost(row: Snapshot, worker: WorkerRow | None) -> str:
         f"{said}: process {worker.pid} on {worker.host} was killed, crashed, ran out of memory or froze "
         f"(last heard {silent} before). Look at that machine's system log."
     )
+
+
+def silence_ms(message: str) -> int | None:
+    """How long a lost worker had been silent, as the message of its task says; None if it does not."""
+    said = _SILENT.search(message)
+    return None if said is None else round(float(said[1]) * 1000)
 
 
 def _count(workers: Sequence[WorkerRow]) -> str:

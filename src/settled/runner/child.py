@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import os
+import pkgutil
 import resource
 import runpy
 import signal
@@ -34,6 +35,8 @@ def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
         job = json.load(file)
     sys.path[:] = job["sys_path"]
     context.in_task_process = True
+    if named := os.environ.get(context.HOOK):
+        context.hook = pkgutil.resolve_name(named)
     report = _Report(report_fd)
     outcome = _run(job, report)
     with contextlib.suppress(Exception):
@@ -67,6 +70,7 @@ def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
         args, kwargs = placed(job["args"], job["kwargs"], mine, job["context_parameter"], job["context_position"])
         if job["memory_limit"]:
             _limit_memory(job["memory_limit"])
+        context.begun(mine)
         value = call(*args, **kwargs)
         if inspect.isawaitable(value):
             value = asyncio.run(_await(value))

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from settled.runner.base import Call
+from settled.runner.context import begun
 from settled.runner.outcome import Outcome, completed, raised
 from settled.runner.where import line_in_thread, line_of_coroutine
 
@@ -55,6 +56,7 @@ class _Coroutine:
         call = self._call
         try:
             args, kwargs = call.arguments()
+            begun(call.context)
             outcome = completed(await call.function.call(*args, **kwargs), call.function.max_result_bytes)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they must not stop the server
             outcome = raised(error)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from settled.runner.base import Call
+from settled.runner.context import begun
 from settled.runner.coroutine import Broken
 from settled.runner.outcome import Outcome, completed, raised
 from settled.runner.where import line_in_thread
@@ -102,6 +103,7 @@ class _Threaded:
         call = self._call
         try:
             args, kwargs = call.arguments()
+            begun(call.context)
             return completed(call.function.call(*args, **kwargs), call.function.max_result_bytes)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: nobody above could handle them
             return raised(error)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from settled.errors import SettledError
 from settled.records import Finding, Former, LatestPolicy, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
+from settled.stores.looks import Looks
 
 EXPIRY_MARGIN_MS = 250
 """How long after an attempt's timeout the ledger waits for its runner to say so itself."""
@@ -178,6 +179,9 @@ class Verbs(Protocol):
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""
 
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        """Delete the tasks with these ids that have settled; False for the others."""
+
     def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
         """Start refreshes, those of one row in one commit; None where one is open, or its time has not come."""
 
@@ -244,6 +248,10 @@ class Store(Protocol):
     @property
     def pause(self) -> float:
         """Seconds between two looks for what other processes have written, where no hint has come."""
+
+    @property
+    def looks(self) -> Looks:
+        """What a person on call asks."""
 
     batches: Batches
     """What can be asked of batches."""

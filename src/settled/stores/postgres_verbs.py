@@ -217,6 +217,11 @@ def prune(rows: Sequence[Prune], now: int) -> Plan:
     return Plan(statements, lambda now, answers: [answered[0][1] for answered in answers])
 
 
+def delete(rows: Sequence[str]) -> Plan:
+    """Delete settled tasks."""
+    return _named("delete", {"id": texts(sorted(rows))}, rows)
+
+
 def refresh(rows: Sequence[Sequence[Refresh]]) -> Plan:
     """Name the refreshes in the rows of their keys, where they may start; insert those that are named; look which."""
     items = [item for row in rows for item in row]

@@ -47,6 +47,7 @@ from settled.stores.batch_reads import BatchReads
 from settled.stores.liveness import LockFolder
 from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
+from settled.stores.sqlite_looks import SQLiteLooks
 from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, of_refresh, settlement
 
 STALLED_MS = 20
@@ -75,6 +76,7 @@ class SQLiteStore:
         self._settling: Sequence[Verdict] = ()
         self._spare: _Reader | None = None
         self._closed = True
+        self.looks = SQLiteLooks(self._query, self.now)
         self.batches: Batches = BatchReads(self._ask, self._tasks_now, lambda ids: json.dumps(list(ids)))
 
     # -- life
@@ -310,6 +312,9 @@ class SQLiteStore:
             cursor.execute(SQL["prune"], (new_id(now - row.age_ms), new_id(now), now - row.age_ms, row.limit)).rowcount
             for row in rows
         ]
+
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        return [self._one("delete", (task_id,)) for task_id in rows]
 
     def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
         started = [item for row in rows for item in row if self._one("start_refresh", {**of_refresh(item), "now": now})]

@@ -260,6 +260,11 @@ WITH gone AS (
     RETURNING 1)
 SELECT {schema}.began_ms(), count(*) FROM gone;
 
+-- name: delete
+WITH gone AS (
+    DELETE FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]) AND status IN ('completed', 'failed') RETURNING id)
+SELECT {schema}.began_ms(), coalesce(json_agg(id)::text, '[]') FROM gone;
+
 -- name: read_tasks
 -- A row is as of the instant at which the statement began, before anything was read: never later than what it says.
 SELECT {task}, {schema}.began_ms() FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]);

@@ -231,6 +231,9 @@ DELETE FROM task_results WHERE rowid IN (
     SELECT rowid FROM task_results
     WHERE (id < ? OR id > ?) AND status IN ('completed', 'failed') AND coalesce(finished_at, settles_at) < ? LIMIT ?);
 
+-- name: delete
+DELETE FROM task_results WHERE id = ? AND status IN ('completed', 'failed');
+
 -- name: enlist
 INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms) VALUES (?, ?, ?, ?, ?, ?, ?);
 

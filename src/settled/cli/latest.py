@@ -13,9 +13,11 @@ from settled.cli.ledgers import opened
 from settled.cli.listing import SHOWN
 from settled.cli.parsing import Commands, add_command
 from settled.cli.tables import Column, coloured
-from settled.cli.words import ago, block, duration, instant_text, line, whole_above_zero
+from settled.cli.words import block, line, whole_above_zero
 from settled.errors import BadInput, TaskNotFound
+from settled.json_text import decoded
 from settled.latest import Latest, hands
+from settled.times import ago, duration, instant_text
 
 COLUMNS = (
     Column("NAME", least=6),
@@ -77,7 +79,7 @@ def show(args: Namespace) -> Exit:
         latest = hands.look(ledger, args.name, args.key)
         former = ledger.store.former(args.name, args.key, 20)
     if args.json:
-        history = [{"value": documents.decoded(f.text), "got_at": instant_text(f.got_at)} for f in former]
+        history = [{"value": decoded(f.text), "got_at": instant_text(f.got_at)} for f in former]
         documents.show(document(latest) | {"history": history})
         return Exit.DONE
     _say("Key", f"{latest.name} {latest.key}")
@@ -132,7 +134,7 @@ def document(latest: Latest) -> dict[str, Any]:
         "name": latest.name,
         "key": latest.key,
         "found": latest.found,
-        "value": documents.decoded(latest.text),
+        "value": decoded(latest.text),
         "got_at": None if latest.got_at is None else instant_text(latest.got_at),
         "age": latest.age,
         "stale": latest.stale,

@@ -20,6 +20,7 @@ from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_
 from settled.latest import LatestFunction
 from settled.latest.options import Seconds, options_of
 from settled.ledger import Ledger
+from settled.limit import Limit
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
 from settled.runner import context
@@ -82,24 +83,29 @@ class Tasks(Batches):
     def task(
         self, function: None = None, /, *, name: str | None = None, timeout: float = 600.0,
         start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0,
+        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
+        batch: int | None = None, batch_wait: float = 0.05,
     ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
     def task(
         self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
         start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0,
+        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
+        batch: int | None = None, batch_wait: float = 0.05,
     ) -> Any:  # fmt: skip
-        """Register a function. Times in seconds, ``memory_limit`` in bytes.
+        """Register a function. Times in seconds, ``memory_limit`` in bytes; ``limit`` counts over all processes.
 
         ``async def`` runs on the event loop, ``def`` in a thread; ``isolation="process"`` runs
         either in a process of its own, which can be killed and may have a ``memory_limit``.
+        With ``batch`` one call is for up to so many tasks, which wait ``batch_wait`` for each other: it gets a list of
+        what was submitted, and returns a list of as many, a result or an exception for each.
         Raises ``BadTaskFunction`` or ``BadPolicy``.
         """
+        checked_number("batch_wait", batch_wait, 0, 60)
 
         def register(function: Callable[..., Any]) -> TaskFunction[..., Any]:
             described, chosen = describe(
                 function, name=name, isolation=isolation, memory_limit=memory_limit, kill_grace=kill_grace,
-                max_result_bytes=self.max_result_bytes,
+                max_result_bytes=self.max_result_bytes, batch=batch,
             )  # fmt: skip
             # The next attempt must not start before the one that was given up on has been killed.
             policy = Policy(timeout, start_timeout, attempts, backoff, self.lease)
@@ -109,9 +115,11 @@ class Tasks(Batches):
                 raise BadTaskFunction(
                     f"Two task functions are named {described.name!r}. Give one of them another name=…."
                 )
-            made = TaskFunction(function, self, described, policy, chosen)
+            if limit is not None and not isinstance(limit, Limit):
+                raise BadTaskFunction(f"limit={limit!r} for {described.name} is no Limit: write limit=Limit(…).")
+            made = TaskFunction(function, self, described, policy, chosen, limit=limit)
             self.functions[described.name] = made
-            self._registered[described.name] = Registered(described, chosen)
+            self._registered[described.name] = Registered(described, chosen, batch_wait)
             return made
 
         return register if function is None else register(function)

@@ -25,7 +25,7 @@ from typing import Any
 from settled.runner import context
 from settled.runner.base import placed
 from settled.runner.context import Context
-from settled.runner.outcome import Outcome, completed, raised
+from settled.runner.outcome import Outcome, completed, completed_each, raised
 
 
 def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
@@ -74,6 +74,8 @@ def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
         value = call(*args, **kwargs)
         if inspect.isawaitable(value):
             value = asyncio.run(_await(value))
+        if job["items"] is not None:
+            return completed_each(value, job["items"], job["max_result_bytes"])
         return completed(value, job["max_result_bytes"])
     except BaseException as error:
         told = issubclass(type(error), SystemExit) and mine.cancelled  # its class, for it may lie about itself

@@ -17,7 +17,7 @@ from typing import Any
 
 from settled.runner.base import Call
 from settled.runner.context import begun
-from settled.runner.outcome import Outcome, completed, raised
+from settled.runner.outcome import Outcome, raised
 from settled.runner.where import line_in_thread, line_of_coroutine
 
 
@@ -57,7 +57,7 @@ class _Coroutine:
         try:
             args, kwargs = call.arguments()
             begun(call.context)
-            outcome = completed(await call.function.call(*args, **kwargs), call.function.max_result_bytes)
+            outcome = call.finished(await call.function.call(*args, **kwargs))
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they must not stop the server
             outcome = raised(error)
         self._ended(outcome)

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from settled.runner.base import Call
 from settled.runner.context import begun
 from settled.runner.coroutine import Broken
-from settled.runner.outcome import Outcome, completed, raised
+from settled.runner.outcome import Outcome, raised
 from settled.runner.where import line_in_thread
 
 log = logging.getLogger("settled")
@@ -104,7 +104,7 @@ class _Threaded:
         try:
             args, kwargs = call.arguments()
             begun(call.context)
-            return completed(call.function.call(*args, **kwargs), call.function.max_result_bytes)
+            return call.finished(call.function.call(*args, **kwargs))
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: nobody above could handle them
             return raised(error)
 

@@ -21,7 +21,7 @@ from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 from settled.stores import postgres_check, postgres_looks, postgres_migrate, postgres_open, postgres_verbs, queries
-from settled.stores.base import Backlog, Batches, Change, Pulse, RowRefused, Written
+from settled.stores.base import Backlog, Batches, Change, Due, Pulse, RowRefused, Written
 from settled.stores.batch_reads import BatchReads
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
@@ -235,11 +235,18 @@ class PostgresStore:
     def next_deadline(self) -> int | None:
         return self._instant("next_deadline")
 
-    def next_due(self, names: str) -> int | None:
-        return self._instant("next_due", names=texts(json.loads(names)))
+    def next_due(self, names: str) -> Due:
+        sent = self.clock.steady_ms()
+        at, now, lanes = self._query("next_due", names=texts(json.loads(names)))[0]
+        self._note(now, sent)
+        return Due(at, lanes)
+
+    def next_in_lanes(self, names: str) -> int | None:
+        return self._instant("next_in_lanes", names=texts(json.loads(names)))
 
     def next_publish(self, names: str) -> int | None:
-        return self._instant("next_publish", names=texts(json.loads(names)))
+        ready = self._instant("next_publish", names=texts(json.loads(names))), self.next_in_lanes(names)
+        return min((at for at in ready if at is not None), default=None)
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         if not attempts:

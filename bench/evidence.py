@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.waiters.grade import ABSENT
+
 PAGES = Path(__file__).parents[1] / "docs" / "evidence"
 HEAD = """# Evidence
 
@@ -26,7 +28,8 @@ NOT_MEASURED = """
 
 - Other machines: all of it ran on one virtual machine of two processors, which other work used too. Ratios within one
   run and counts hold better than times; each page states the load.
-- macOS, Windows, ARM; Python other than 3.11; PostgreSQL other than 15; network file systems; disks that lie about fsync.
+- macOS, Windows, ARM; Python other than 3.11; PostgreSQL other than 15; network file systems; disks that lie about
+  fsync.
 - Real cloud disks and networks: a slow disk is imitated by a millisecond added to each fsync, a network by namespaces,
   a proxy and a firewall on one machine.
 - Power cuts. Durability is that of SQLite (WAL, `synchronous=FULL`) and of PostgreSQL (`fsync = on`); processes and
@@ -79,17 +82,16 @@ def _waiters(found: dict[str, Any]) -> Run:
     counts = {True: Counter[str](), False: Counter[str]()}
     for cell in found["cells"]:
         counts[cell["client"] in ours][cell["grade"]] += 1
-    said = [
-        f"{side}: "
-        + ", ".join(f"{number} {grade}" for grade, number in counts[mine].most_common() if grade != "absent")
-        for mine, side in ((True, "ours"), (False, "others"))
-    ]
+    said = []
+    for mine, side in ((True, "ours"), (False, "others")):
+        seen = [f"{number} {grade}" for grade, number in counts[mine].most_common() if grade != ABSENT]
+        said.append(f"{side}: {', '.join(seen)}")
     return Run("; ".join(said), found["made"], f"{found['machine']}, {found['browser']}", "make waiters")
 
 
 def _soak(found: dict[str, Any]) -> Run:
     about = found["about"]
-    said = f"{found['rows']:,} tasks, {found['strikes']} strikes, {found['broken']} promises broken"
+    said = f"{found['rows']:,} tasks, {len(found['strikes'])} strikes, {len(found['broken'])} promises broken"
     return Run(said, about["date"], about["machine"], about["command"])
 
 

@@ -114,6 +114,8 @@ async def show_that_it_works(instance: Instance) -> float:
         await page.close()
     if page.seen.status != "completed":
         raise CannotStart(f"{page.seen.status or 'no end'}: {page.seen.reason[:300]} {page.seen.changes[-3:]}")
+    if not instance.executions(token):
+        raise CannotStart("it is called completed, and this instance did not run it")
     return round(time.monotonic() - begun, 2)
 
 

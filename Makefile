@@ -8,6 +8,8 @@ LEDGER  ?=
 JOBS    ?= 4
 TESTS   ?=
 BENCH   ?=
+SOAK    ?=
+WAITERS ?=
 ZOMBIES ?=
 
 VENV    := .venv
@@ -21,13 +23,18 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-py test-js build-js lint format bench bench-check bench-postgres zombies zombies-all clean $(VENV)
+.PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres \
+	soak zombies zombies-all waiters clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
 
-demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000 (PORT=, LEDGER=)
-	exec $(BIN)/settled demo --port $(PORT) $(if $(LEDGER),--ledger '$(LEDGER)')
+demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000, TrafficLens beside it (PORT=, LEDGER=, TRAFFIC_SOURCE=)
+	PYTHONPATH=examples LEDGER='$(LEDGER)' exec $(BIN)/settled demo --also trafficlens --port $(PORT) \
+		$(if $(LEDGER),--ledger '$(LEDGER)')
+
+trafficlens: $(VENV)/.demo ## run TrafficLens by itself (PORT=, LEDGER=, TRAFFIC_SOURCE=)
+	PYTHONPATH=examples LEDGER='$(LEDGER)' exec $(BIN)/python -m trafficlens --port $(PORT)
 
 test: lint test-js test-py ## lint, then every test, against the built wheel (JOBS= processes)
 
@@ -72,6 +79,20 @@ bench: $(VENV)/.ready ## measure against the hand-written pattern (BENCH= what t
 bench-postgres: $(PEERS)/.ready ## the same on PostgreSQL, against other task queues and pgbench (BENCH= what to pass on)
 	$(PEERS)/bin/python -m bench.speed.run --only postgres $(BENCH)
 
+waiters: $(VENV)/.ready bench/waiters/node_modules/.ready ## does a waiting client ever hang? (WAITERS= what to pass on)
+	@$(BIN)/python tests/browser/chromium.py >/dev/null || tools/apt.sh chromium fonts-liberation
+	$(BIN)/python -m bench.waiters.run $(WAITERS)
+
+bench/waiters/node_modules/.ready: bench/waiters/package.json bench/waiters/package-lock.json bench/waiters/requirements.txt
+	"$$(tools/node.sh)" --version >/dev/null
+	command -v npm >/dev/null || tools/apt.sh npm
+	cd bench/waiters && npm ci --ignore-scripts --no-audit --no-fund
+	$(BIN)/$(PIP) install --no-deps --require-hashes --target bench/waiters/node_modules/.python -r bench/waiters/requirements.txt
+	touch $@
+
+soak: $(VENV)/.ready ## the demo under load and under fire, every task watched (SOAK= --minutes 60, LEDGER=postgresql://…)
+	$(BIN)/python -m bench.soak.run $(if $(LEDGER),--ledger '$(LEDGER)') $(SOAK)
+
 bench-check: $(VENV)/.ready ## fail if settled has become much slower beside the same by hand (half a minute)
 	$(BIN)/python -m bench.speed.check
 
@@ -84,7 +105,7 @@ zombies-all: $(HARMED)/.ready $(HARMED)-arq/.ready ## the same for every system,
 	$(HARMED)/bin/python -m bench.zombies.report
 
 clean: ## remove what was built and installed here
-	rm -rf $(VENV) $(BUILD) js/node_modules js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BUILD) js/node_modules js/dist bench/waiters/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV): $(VENV)/.ready ## the development environment: settled from src, and every tool
 

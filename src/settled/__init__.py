@@ -1,8 +1,10 @@
 """settled: every background task ends in a database write, and everyone who waits for it stops."""
 
+from settled.batch import Batch
 from settled.errors import (
     BadArguments,
     BadInput,
+    BadKey,
     BadLedgerUrl,
     BadPolicy,
     BadTaskFunction,
@@ -18,12 +20,15 @@ from settled.errors import (
     TaskFailed,
     TaskNotFound,
     TaskPruned,
+    TryLater,
     UnknownTaskName,
 )
 from settled.function import TaskFunction
+from settled.latest import Latest, LatestFunction
 from settled.ledger import Ledger
+from settled.limit import Limit
 from settled.policy import Policy
-from settled.records import Ending, Snapshot
+from settled.records import BatchEnding, BatchSnapshot, Ending, Failure, Snapshot
 from settled.remote import await_, wait
 from settled.runner.context import Context
 from settled.states import End, Reason, Status
@@ -35,18 +40,26 @@ __version__ = "0.1.0"
 __all__ = [
     "BadArguments",
     "BadInput",
+    "BadKey",
     "BadLedgerUrl",
     "BadPolicy",
     "BadTaskFunction",
     "BadTaskId",
+    "Batch",
+    "BatchEnding",
+    "BatchSnapshot",
     "Context",
     "End",
     "Ending",
+    "Failure",
     "KeyConflict",
+    "Latest",
+    "LatestFunction",
     "Ledger",
     "LedgerFull",
     "LedgerTooNew",
     "LedgerUnavailable",
+    "Limit",
     "NotAllowed",
     "NotSettled",
     "Policy",
@@ -61,6 +74,7 @@ __all__ = [
     "TaskNotFound",
     "TaskPruned",
     "Tasks",
+    "TryLater",
     "UnknownTaskName",
     "await_",
     "wait",

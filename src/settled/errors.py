@@ -7,6 +7,7 @@
     │   ├─ BadTaskFunction              cannot be registered as it is
     │   ├─ BadTaskId                    is no task id
     │   ├─ BadLedgerUrl                 names no usable database
+    │   ├─ BadKey                       a latest value's key that its function's hook refuses
     │   ├─ UnknownTaskName              nothing is registered under it
     │   └─ KeyConflict                  an idempotency key used again with other arguments
     ├─ TaskNotFound (also a LookupError)
@@ -19,10 +20,15 @@
     └─ NotSettled                       what it raises when the wait ended without an answer
 
 The class says the fact, ``code`` is for machines, the message says what happened, why, and
-what to do. ``PublicError`` stands apart: a task function raises it to speak to its users.
+what to do. ``PublicError`` and ``TryLater`` stand apart: a task function raises them, to speak to its
+users, or to hand on what an upstream asked for.
 """
 
 from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from settled.states import End, Reason
 
@@ -67,6 +73,12 @@ class BadLedgerUrl(BadInput):
     """The URL names no database that this process can use."""
 
     code = "bad-ledger-url"
+
+
+class BadKey(BadInput):
+    """The text is no key of this function; a ``key=`` hook raises it, or any ``ValueError``."""
+
+    code = "bad-key"
 
 
 class UnknownTaskName(BadInput):
@@ -153,3 +165,34 @@ class PublicError(Exception):
     def __init__(self, message: str, *, retry: bool = False) -> None:
         super().__init__(message)
         self.retry = retry
+
+
+class TryLater(Exception):
+    """A task function raises this to say for how long its upstream asked to be left alone.
+
+    ``after`` is in seconds, a ``timedelta``, or the value of a ``Retry-After`` header as it came (seconds or a date).
+    No further attempt and no refresh begins before; what cannot be read, or is in the past, is no time at all.
+    """
+
+    def __init__(self, after: float | str | timedelta, message: str = "The upstream asked to be tried later.") -> None:
+        super().__init__(message)
+        self.after = after
+
+    @property
+    def seconds(self) -> float:
+        """From 0 to a year."""
+        seconds = _seconds(self.after)
+        return min(max(seconds, 0.0), 366 * 86_400.0) if math.isfinite(seconds) else 0.0
+
+
+def _seconds(after: object) -> float:
+    try:
+        if isinstance(after, timedelta):
+            return after.total_seconds()
+        if isinstance(after, str) and not after.strip().isdecimal():
+            moment = parsedate_to_datetime(after)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (moment - datetime.now(UTC)).total_seconds()
+        return float(after)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

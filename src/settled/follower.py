@@ -14,7 +14,7 @@ TICK = 0.1
 def follower(ledger: Ledger) -> Periodic:
     """Return the follower of a ledger, not yet started; it rings the bell for rows that have changed."""
     version = -1
-    known: dict[str, object] = {}
+    known: dict[str, object] = {}  # of tasks and of batches, whose ids are alike
 
     def step() -> float:
         nonlocal version, known
@@ -27,7 +27,10 @@ def follower(ledger: Ledger) -> Periodic:
         if newest == version and all(task_id in known for task_id in watched):
             return tick
         version = newest
-        marks = ledger.store.marks(watched)
+        marks: dict[str, object] = {**ledger.store.marks(watched)}
+        others = [id_ for id_ in watched if id_ not in marks]
+        if others:
+            marks |= ledger.store.batches.marks(others)
         # One seen for the first time may have changed before it was looked at: its waiter reads again.
         changed = [task_id for task_id in watched if task_id not in known or marks.get(task_id) != known[task_id]]
         known = {task_id: marks.get(task_id) for task_id in watched}

@@ -30,12 +30,14 @@ from settled.post import Post
 from settled.reader import Reader
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
-from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Publish, RowRefused, Store
+from settled.stores.base import Beat, Claim, Due, Loss, Progress, Prune, Publish, Refresh, RowRefused, Store
 from settled.writer import FOREVER, Writer
 
 log = logging.getLogger("settled")
 SUBMIT_PATIENCE = 5.0
 """Seconds that a submit waits for a database that is away, before it is a clear error."""
+BATCH_PATIENCE = 15.0
+"""The same for a whole batch, which is written in one commit."""
 READ_PATIENCE = 1.0
 """Seconds that a read waits to write down an expiry; it answers rightly without, too."""
 SWEEP_LIMIT = 500
@@ -59,6 +61,7 @@ class Ledger:
         """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
         self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
+        self.lane_freed: Callable[[Post], None] = lambda post: None
         self.cancelled: Callable[[Snapshot], None] = lambda row: None
         """Told of an open task, as it was, that a person has cancelled through this process."""
         self._journal = Journal(store.journal)
@@ -96,6 +99,16 @@ class Ledger:
         added: tuple[Snapshot, bool] = await self._writer.awrite("insert", new, SUBMIT_PATIENCE)
         return _same(new, *added)
 
+    def add_batch(self, news: Sequence[NewTask]) -> Rows:
+        """Create the tasks of a batch in one commit; or return the first alone, if its key named one that exists."""
+        added: list[tuple[Snapshot, bool]] = self._writer.write_all("insert_batch", [news], BATCH_PATIENCE)[0]
+        return [row for row, _ in added]
+
+    async def aadd_batch(self, news: Sequence[NewTask]) -> Rows:
+        """The same, on an event loop."""
+        added = await self._writer.awrite("insert_batch", news, BATCH_PATIENCE)
+        return [row for row, _ in added]
+
     def add_within(self, new: NewTask, connection: Any) -> Snapshot:
         """Create a task in the transaction that a connection of the application's own is in; its commit makes it exist.
 
@@ -113,14 +126,20 @@ class Ledger:
         claimed: Rows = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
         return claimed
 
-    def aclaim(self, worker: str, names: Sequence[str], limit: int) -> asyncio.Future[Rows]:
-        """The same, on an event loop."""
-        return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
+    def aclaim(self, worker: str, names: Sequence[str], limit: int, *, lanes: bool = False) -> asyncio.Future[Rows]:
+        """The same on an event loop, for tasks in lanes or for all others."""
+        return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit, None, lanes), READ_PATIENCE)
 
-    async def anything_due(self, names: Sequence[str]) -> bool:
-        """Whether a task of these names may be claimed now; one index probe when there is none."""
-        due = await self.aread(self.store.next_due, json.dumps(list(names)))
-        return due is not None and due <= self.store.now()
+    async def due_in(self, names: Sequence[str]) -> tuple[float | None, float | None]:
+        """Seconds until a task of these names may be claimed, in no lane and in one; one index probe if there is none.
+
+        To look through the lanes may take longer than an event loop may wait.
+        """
+        known = json.dumps(list(names))
+        due: Due = await self.aread(self.store.next_due, known)
+        ready = await self._reader.call(self.store.next_in_lanes, known) if due.lanes else None
+        now = self.store.now()
+        return None if due.at is None else (due.at - now) / 1000, None if ready is None else (ready - now) / 1000
 
     def unpublished(self, names: Sequence[str], limit: int) -> Rows:
         """Take up to ``limit`` pending tasks of these names that an engine is to be told of again.
@@ -141,6 +160,14 @@ class Ledger:
             return False
         return self.settle_now(verdicts.of_attempt(row, Reason.ENQUEUE_FAILED, message))
 
+    def change(self, verb: str, rows: Sequence[Any], patience: float = SUBMIT_PATIENCE) -> list[Any]:
+        """Make a change that touches no status (a verb of ``stores.base.Verbs``) for each row; their results."""
+        return self._writer.write_all(verb, rows, patience)
+
+    def achange(self, verb: str, row: Any, patience: float = SUBMIT_PATIENCE) -> asyncio.Future[Any]:
+        """The same for one row, on an event loop."""
+        return self._writer.awrite(verb, row, patience)
+
     def settle(self, verdict: Verdict, future: Future[bool] | asyncio.Future[bool] | None = None) -> None:
         """Queue an attempt's verdict; it is tried until it is written or refused, or the process ends."""
         self._writer.put("settle", verdict, future, FOREVER)
@@ -149,6 +176,18 @@ class Ledger:
         """Write a verdict and wait for it; False if it came too late and was refused."""
         won: bool = self._writer.write_all("settle", [verdict], patience)[0]
         return won
+
+    def settle_all(self, found: Sequence[Verdict], patience: float = SUBMIT_PATIENCE) -> list[bool]:
+        """Write many verdicts and wait for them; False for each that came too late and was refused."""
+        return self._writer.write_all("settle", found, patience)
+
+    def add_all(self, new: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        """Create tasks, durable when this returns; False for each whose idempotency key named one that exists."""
+        return self._writer.write_all("insert", new, SUBMIT_PATIENCE)
+
+    def delete(self, task_ids: Sequence[str]) -> list[bool]:
+        """Delete those of the tasks that have settled, sooner than retention would; False for the others."""
+        return self._writer.write_all("delete", task_ids, SUBMIT_PATIENCE)
 
     def record_progress(self, progress: Progress, future: Future[bool] | None = None) -> None:
         """Queue how far an attempt has come; lost if the ledger is away, for it decides nothing."""
@@ -177,6 +216,10 @@ class Ledger:
             )
         if row.adopted:
             raise NotAllowed("Celery runs this task, and nothing here can send it there. Call it again in your app.")
+        if row.latest is not None:
+            raise NotAllowed(
+                f"The task refreshed the latest value of {row.latest!r}. Refresh that key instead: its row must know."
+            )
         reserve = reserve_ms(0, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
         return NewTask(
             row.name, row.arguments, row.settles_at - row.created_at - reserve, row.timeout_ms, row.lease_ms,
@@ -186,6 +229,11 @@ class Ledger:
 
     # -- reading; whoever looks, settles
 
+    def settle_overdue(self, rows: Sequence[Snapshot]) -> int:
+        """Settle these, which are overdue or whose worker is lost, or put them back; return how many."""
+        self._journal.adopt(self._write_adopted)  # how it ended may be known already
+        return self._write_expiry(rows)
+
     def get(self, task_id: str) -> Snapshot:
         """Return the task as it stands, settled first if it is overdue or its worker is dead.
 
@@ -194,7 +242,7 @@ class Ledger:
         follows from the row and the clock alone, and no later write can contradict it.
         """
         row = self._read(task_id)
-        if not self._due(row):
+        if not self.due(row):
             return row
         if time.monotonic() >= self._away_until:
             try:
@@ -220,7 +268,7 @@ class Ledger:
         else:
             found = await self._looked_for(task_id)
             row = await asyncio.to_thread(self._read, task_id) if found is None else found
-        return await asyncio.to_thread(self.get, task_id) if self._due(row) else row
+        return await asyncio.to_thread(self.get, task_id) if self.due(row) else row
 
     async def aread(self, verb: Callable[..., Any], *args: Any) -> Any:
         """Call one of the store's verbs that read, on an event loop."""
@@ -285,6 +333,15 @@ class Ledger:
             pruned: int = self._writer.write_all("prune", [Prune(round(age * 1000), limit)], SUBMIT_PATIENCE)[0]
             total += pruned
             if pruned < limit:
+                return total
+
+    def forget(self, limit: int = 1_000) -> int:
+        """Delete keys of latest values that were not refreshed for as long as they are kept; return how many."""
+        total = 0
+        while True:
+            gone: int = self._writer.write_all("forget", [limit], SUBMIT_PATIENCE)[0]
+            total += gone
+            if gone < limit:
                 return total
 
     # -- this process as a worker
@@ -372,7 +429,8 @@ class Ledger:
             f"No task has the id {task_id}. Check the id, and that this is the ledger that it was submitted to."
         )
 
-    def _due(self, row: Snapshot) -> bool:
+    def due(self, row: Snapshot) -> bool:
+        """Whether an open task is overdue, or its worker is known to be dead: ``get`` settles it first."""
         if row.settled:
             return False
         foreign = row.status is Status.RUNNING and row.worker is not None and row.worker != self.worker
@@ -427,16 +485,41 @@ class Ledger:
         elif verb == "insert":
             self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
             self.inserted(list(zip(payloads, results, strict=True)), post)
+        elif verb == "insert_batch":
+            for news, rows in zip(payloads, results, strict=True):
+                self.inserted(list(zip(news, rows, strict=False)), post)  # one, where its key named an older batch
+        elif verb == "refresh":
+            self._refreshed([item for row in payloads for item in row], [task for row in results for task in row], post)
         elif verb == "claim":
             claimed: Rows = [row for rows in results for row in rows]
             self.here.update((row.id, row) for row in claimed)
             self.bell.ring([row.id for row in claimed], None, post)
+            self._ring_batches(claimed, post)
         elif verb == "progress":
             self.bell.ring([progress.id for progress in payloads], None, post)
+
+    def _refreshed(self, asked: Sequence[Refresh], tasks: Sequence[Snapshot | None], post: Post) -> None:
+        started = [
+            (item.new, (task, True)) for item, task in zip(asked, tasks, strict=True) if task and not task.settled
+        ]
+        self.here.update((row.id, row) for _, (row, _) in started if row.worker is not None)
+        self.inserted(started, post)
+        for item, task in zip(asked, tasks, strict=True):
+            if task is None or task.settled:
+                self.not_inserted(item.new)
 
     def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
         news = {v.id: verdicts.final(v, now) for v in won if self.bell.heard_by_anyone(v.id)}
         self.bell.ring(news, news, post)
+        rows = [v.row for v in won if v.row is not None]
+        self._ring_batches(rows, post)
+        if any(row.lane is not None for row in rows):
+            self.lane_freed(post)
+
+    def _ring_batches(self, rows: Sequence[Snapshot], post: Post) -> None:
+        batches = {row.batch for row in rows if row.batch is not None}
+        if batches:
+            self.bell.ring(batches, None, post)
 
     def disown(self, task_id: str) -> None:
         """Note that a task claimed here was ended or taken by another process."""
@@ -446,6 +529,9 @@ class Ledger:
     def _failed(self, verb: str, payload: Any) -> None:
         if verb == "insert":
             self.not_inserted(payload)
+        elif verb == "refresh":
+            for item in payload:
+                self.not_inserted(item.new)
 
 
 def _same(new: NewTask, row: Snapshot, created: bool) -> tuple[Snapshot, bool]:

@@ -54,6 +54,7 @@ class Snapshot(NamedTuple):
     lane: str | None
     lane_places: int | None
     lane_gap_us: int | None
+    latest: str | None
     as_of: int
 
     @property
@@ -82,6 +83,51 @@ class Snapshot(NamedTuple):
         return not self.settled and self.deadline_at <= self.as_of
 
 
+class BatchSnapshot(NamedTuple):
+    """One batch as the ledger saw it at the instant ``as_of``: how many of its tasks are in which status."""
+
+    id: str
+    name: str
+    owner: str | None
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    created_at: int
+    finished_at: int | None  # of the last of them, once all have settled
+    settles_at: int
+    as_of: int
+
+    @property
+    def total(self) -> int:
+        """How many tasks it has."""
+        return self.pending + self.running + self.completed + self.failed
+
+    @property
+    def settled(self) -> bool:
+        """Whether all of its tasks are: it never changes again then."""
+        return not self.pending and not self.running
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of its tasks are in each status."""
+        return {str(status): getattr(self, status) for status in Status}
+
+    @property
+    def settles_in(self) -> float:
+        """Seconds from ``as_of`` until all of it is settled, come what may; 0 once it is."""
+        return 0.0 if self.settled else max(0, self.settles_at - self.as_of) / 1000
+
+
+class Failure(NamedTuple):
+    """Why tasks of a batch failed, and how many for this reason with this message."""
+
+    reason: Reason
+    message: str
+    number: int
+    type: str | None = None
+
+
 class NewTask(NamedTuple):
     """What submit hands to the ledger; the ledger adds the id and every instant."""
 
@@ -100,6 +146,7 @@ class NewTask(NamedTuple):
     lane: str | None = None  # what a limit bounds: so many of them run at once, so many microseconds between starts
     lane_places: int | None = None
     lane_gap_us: int | None = None
+    latest: str | None = None  # the key whose value it refreshes; written only by ``refresh``
     id: str | None = None  # set, with a key: another system has named it, and it may have a row
     worker: str | None = None  # set: born running, claimed by this worker in the same statement
 
@@ -120,6 +167,52 @@ class Verdict(NamedTuple):
     deadline_at: int = 0
     expiry: bool = False  # written because it was overdue: the only kind that counts past settles_at
     row: Snapshot | None = None  # what it was formed on, for those who wait in this process
+    retry_after_ms: int | None = None  # for so long the upstream asked to be left alone
+
+
+class LatestRow(NamedTuple):
+    """What the ledger holds of one key at ``as_of``: its newest good value, its last error, its newest refresh."""
+
+    name: str
+    key: str
+    value: str | None = None  # JSON text
+    got_at: int | None = None  # there is a value, empty or not
+    last_error: str | None = None
+    last_reason: str | None = None
+    last_error_type: str | None = None
+    last_error_at: int | None = None
+    failures: int = 0  # in a row
+    retry_at: int = 0  # nobody but a forcing hand starts a refresh before
+    task: str | None = None
+    refreshing: bool = False  # whether that task is open
+    fresh_ms: int = 0
+    retry_ms: int = 60_000
+    retry_cap_ms: int = 86_400_000
+    keep_ms: int | None = None
+    history: int = 0
+    as_of: int = 0
+
+
+class LatestPolicy(NamedTuple):
+    """What a key's row keeps of its function's policy, in milliseconds; the names are those of ``LatestRow``."""
+
+    fresh_ms: int
+    retry_ms: int
+    retry_cap_ms: int
+    keep_ms: int | None = None
+    history: int = 0
+
+
+class Former(NamedTuple):
+    """A value that a key had before, as JSON text, and when it was got."""
+
+    text: str | None
+    got_at: int
+
+    @property
+    def value(self) -> Any:
+        """The decoded value."""
+        return None if self.text is None else json_text.loads(self.text)
 
 
 class WorkerRow(NamedTuple):
@@ -179,6 +272,31 @@ class Ending(NamedTuple):
         if self.completed:
             return f"completed: {json.dumps(self.result, ensure_ascii=False)}"
         return f"{self.end}: {self.reason}: {self.message}" if self.reason else f"{self.end}: {self.message}"
+
+
+class BatchEnding(NamedTuple):
+    """How a wait for a batch ended: ``completed`` if all of its tasks did, ``failed`` if not, or as for a task."""
+
+    end: End
+    snapshot: BatchSnapshot | None = None
+    failures: tuple[Failure, ...] = ()
+    message: str = ""
+
+    @property
+    def completed(self) -> bool:
+        """Whether every task ended well."""
+        return self.end is End.COMPLETED
+
+    def unwrap(self) -> BatchSnapshot:
+        """Return the counts; raise ``TaskFailed`` or ``NotSettled`` unless all ended well."""
+        if self.completed and self.snapshot is not None:
+            return self.snapshot
+        if self.end is End.FAILED and self.failures:
+            raise TaskFailed(self.failures[0].reason, self.message)
+        raise NotSettled(self.end, self.message)
+
+    def __str__(self) -> str:
+        return f"{self.end}: {self.message}"
 
 
 def ending_of(snapshot: Snapshot) -> Ending:

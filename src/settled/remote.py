@@ -91,6 +91,7 @@ class _Wait:
         self._terms = terms
         self._stopped = threading.Event()
         self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._etag: str | None = None
         self._known: Told | None = None
 
@@ -119,7 +120,7 @@ class _Wait:
         self._cut()
 
     def _cut(self) -> None:
-        sock = getattr(self._connection, "sock", None)
+        sock = self._socket or getattr(self._connection, "sock", None)
         if sock is not None:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -139,12 +140,14 @@ class _Wait:
             guard.cancel()
             if self._connection is not None:
                 self._connection.close()
-            self._connection = None
+            self._connection = self._socket = None
 
     def _asked(self, look: Look, url: str, hops: int) -> Seen:
         parts = urlsplit(url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = self._connection = kind(parts.hostname or "", parts.port, timeout=look.room)
+        connection.connect()
+        self._socket = connection.sock  # which the connection forgets once the headers of a last answer have come
         headers = {"Accept": "application/json", "Connection": "close", **self._headers}
         if look.hold:
             headers["Prefer"] = f"wait={look.hold}"
@@ -207,7 +210,7 @@ def told(task: Mapping[str, Any]) -> Told | Ending:
         json.dumps(task.get("result")) if status is Status.COMPLETED else None, message, reason, error.get("type"),
         None, "", None, None, progress.get("fraction"), progress.get("message"), _whole(task.get("attempt")),
         _whole(task.get("max_attempts")), 0, 0, 0, made, _ms(task.get("started_at")), _ms(task.get("finished_at")),
-        made, by, by, None, None, None, None, None, None, None, by - round((left or 0.0) * 1000),
+        made, by, by, None, None, None, None, None, None, None, None, by - round((left or 0.0) * 1000),
     )  # fmt: skip
     return Told(snapshot, left, _seconds(task.get("retry_after")))
 

@@ -56,6 +56,11 @@ class Service:
         self._publisher: Publisher | None = None
         self._background: _Background | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the ledger is open in this process."""
+        return self._pid == os.getpid()
+
     def ready(self) -> None:
         """Open the ledger in this process, once; sweep it and follow it from then on."""
         if self._pid == os.getpid():

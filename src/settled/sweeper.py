@@ -29,6 +29,7 @@ def sweeper(ledger: Ledger) -> Periodic:
         if until_prune <= 0:
             until_prune = PRUNE_EVERY
             ledger.prune()
+            ledger.forget()
         return pause
 
     return Periodic("settled-sweeper", step)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
+from settled.batch import Batch
+from settled.batches import Batches
+from settled.clock import Clock
 from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
-from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
+from settled.errors import BadInput, BadTaskFunction, NotAllowed, UnknownTaskName
 from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
+from settled.latest import LatestFunction
+from settled.latest.options import Seconds, options_of
 from settled.ledger import Ledger
+from settled.limit import Limit
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
 from settled.runner import context
+from settled.runner.text import shown
 from settled.service import Service
 from settled.stores.urls import store_of
 from settled.task import Task
@@ -26,7 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Tasks:
+class Tasks(Batches):
     """One ledger and the task functions that run on it.
 
     url               where the ledger is: ``sqlite:///tasks.db``, or ``postgresql://user@host/database``
@@ -57,6 +64,7 @@ class Tasks:
         self.embedded = embedded and engine is None
         self.engine = engine
         self.functions: dict[str, TaskFunction[Any, Any]] = {}
+        self.latests: dict[str, LatestFunction[Any, Any]] = {}
         self._registered: dict[str, Registered] = {}
         self._places = places
         self.lease = lease
@@ -75,24 +83,29 @@ class Tasks:
     def task(
         self, function: None = None, /, *, name: str | None = None, timeout: float = 600.0,
         start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0,
+        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
+        batch: int | None = None, batch_wait: float = 0.05,
     ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
     def task(
         self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
         start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0,
+        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
+        batch: int | None = None, batch_wait: float = 0.05,
     ) -> Any:  # fmt: skip
-        """Register a function. Times in seconds, ``memory_limit`` in bytes.
+        """Register a function. Times in seconds, ``memory_limit`` in bytes; ``limit`` counts over all processes.
 
         ``async def`` runs on the event loop, ``def`` in a thread; ``isolation="process"`` runs
         either in a process of its own, which can be killed and may have a ``memory_limit``.
+        With ``batch`` one call is for up to so many tasks, which wait ``batch_wait`` for each other: it gets a list of
+        what was submitted, and returns a list of as many, a result or an exception for each.
         Raises ``BadTaskFunction`` or ``BadPolicy``.
         """
+        checked_number("batch_wait", batch_wait, 0, 60)
 
         def register(function: Callable[..., Any]) -> TaskFunction[..., Any]:
             described, chosen = describe(
                 function, name=name, isolation=isolation, memory_limit=memory_limit, kill_grace=kill_grace,
-                max_result_bytes=self.max_result_bytes,
+                max_result_bytes=self.max_result_bytes, batch=batch,
             )  # fmt: skip
             # The next attempt must not start before the one that was given up on has been killed.
             policy = Policy(timeout, start_timeout, attempts, backoff, self.lease)
@@ -102,12 +115,52 @@ class Tasks:
                 raise BadTaskFunction(
                     f"Two task functions are named {described.name!r}. Give one of them another name=…."
                 )
-            made = TaskFunction(function, self, described, policy, chosen)
+            if limit is not None and not isinstance(limit, Limit):
+                raise BadTaskFunction(f"limit={limit!r} for {described.name} is no Limit: write limit=Limit(…).")
+            made = TaskFunction(function, self, described, policy, chosen, limit=limit)
             self.functions[described.name] = made
-            self._registered[described.name] = Registered(described, chosen)
+            self._registered[described.name] = Registered(described, chosen, batch_wait)
             return made
 
         return register if function is None else register(function)
+
+    def latest(
+        self, *, fresh_for: Seconds, retry_after: Seconds = 60.0, retry_cap: Seconds | None = None,
+        stale_for: Seconds | None = None, max_age: Seconds | None = None, history: int = 0,
+        key: Callable[[str], str] | None = None, **options: Any,
+    ) -> Callable[[Callable[P, R]], LatestFunction[P, R]]:  # fmt: skip
+        """Register a function of a key, whose newest good value is kept; durations in seconds or as ``timedelta``.
+
+        fresh_for    for how long a value is fresh; a look at an older one starts a refresh
+        retry_after  the pause after a failure; it doubles with each in a row, up to retry_cap (a day, if not given)
+        stale_for    for how long beyond that an old value is still served beside an error; if not given, for ever
+        max_age      for how long a key is kept that nobody asks for; if not given, for ever
+        history      how many former values are kept
+        key          what makes a key of the text that is asked for; raises ``BadKey`` or ``ValueError``
+
+        The other options are those of ``task``: each refresh is an ordinary task. Raises ``BadTaskFunction``,
+        ``BadPolicy``.
+        """
+        chosen = options_of(fresh_for, retry_after, retry_cap, stale_for, max_age, history)
+
+        def register(function: Callable[P, R]) -> LatestFunction[P, R]:
+            made: TaskFunction[P, R] = self.task(**options)(function)
+            try:
+                latest = LatestFunction(made, _Home(self._service, self._running), chosen, key)
+            except BadTaskFunction:
+                del self.functions[made.name], self._registered[made.name]
+                raise
+            self.latests[made.name] = latest
+            return latest
+
+        return register
+
+    def latest_of(self, name: str) -> LatestFunction[Any, Any]:
+        """The latest function of a name; raise ``UnknownTaskName`` if there is none."""
+        if name not in self.latests:
+            known = ", ".join(sorted(self.latests)) or "none"
+            raise UnknownTaskName(f"No latest function is named {name!r}; registered here: {known}.")
+        return self.latests[name]
 
     # -- submitting
 
@@ -118,6 +171,14 @@ class Tasks:
     async def asubmit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
         """The same, on an event loop."""
         return await self._function(name).asubmit(*args, **kwargs)
+
+    def submit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """Submit many calls by name, in one commit; see ``TaskFunction.submit_many``."""
+        return self._function(name).submit_many(items)
+
+    async def asubmit_many(self, name: str, items: Iterable[Any], /) -> Batch:
+        """The same, on an event loop."""
+        return await self._function(name).asubmit_many(items)
 
     def submit_new(self, new: NewTask, connection: Any = None) -> Task:
         """Create a task that is made already, in the connection's transaction if one is given; ``submit`` does this."""
@@ -143,7 +204,7 @@ class Tasks:
     # -- looking and waiting
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Ledger:  # type: ignore[override]
         """The ledger, opened."""
         self._service.ready()
         return self._service.ledger
@@ -177,7 +238,7 @@ class Tasks:
         return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
 
     @property
-    def closing(self) -> bool:
+    def closing(self) -> bool:  # type: ignore[override]
         """Whether this process has been told to end; whoever waits is rung then."""
         return self._service.closing
 
@@ -295,6 +356,28 @@ class Tasks:
         """Drain and close; a script does this by itself when it ends."""
         self._service.stop()
 
+    @contextmanager
+    def moved(self, url: str, *, clock: Clock | None = None, embedded: bool = False) -> Iterator[None]:
+        """Use another ledger while the block lasts, and no engine of other people's: what ``settled.testing`` does.
+
+        ``clock`` is that ledger's, on SQLite; ``embedded`` says whether this process runs tasks meanwhile. Raises
+        ``NotAllowed`` while the ledger is open in this process: begin before the application does.
+        """
+        home = self._service, self.url, self.embedded, self.engine
+        if self._service.is_ready:
+            raise NotAllowed(
+                f"The ledger of this Tasks is open already, and what runs on it would be cut off. Move it before the "
+                f"application starts and before the first submit, or stop() it. It is {shown(self.url, 300)}."
+            )
+        ledger = Ledger(store_of(url, clock), lease=self.lease)
+        self._service = Service(url, ledger, self._registered, self._places, self._service.drain_seconds)
+        self.url, self.embedded, self.engine = url, embedded, None
+        try:
+            yield
+        finally:
+            self._service.stop()
+            self._service, self.url, self.embedded, self.engine = home
+
     def enlist(self, names: Collection[str]) -> None:
         """Make this process a worker that runs tasks of these names in its own way, as adopted ones are."""
         self._service.adopted = names
@@ -325,6 +408,31 @@ class Tasks:
                 f"No task function is named {name!r}; registered here: {known}. Nothing was submitted."
             )
         return self.functions[name]
+
+
+class _Home:
+    """What the keys of a latest function need of this process."""
+
+    def __init__(self, service: Service, run_tasks: Callable[[], None]) -> None:
+        self._service = service
+        self.run_tasks = run_tasks
+
+    @property
+    def ledger(self) -> Ledger:
+        self._service.ready()
+        return self._service.ledger
+
+    @property
+    def at_hand(self) -> Ledger | None:
+        return self._service.ledger if self._service.is_ready else None
+
+    @property
+    def runs_tasks(self) -> bool:
+        return self._service.engine is not None
+
+    def before_start(self, new: NewTask) -> NewTask:
+        engine = self._service.engine
+        return new if engine is None else engine.before_insert(new)
 
 
 def _id(task: Task | str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Final
 
 from settled.errors import SettledError
@@ -34,8 +34,14 @@ def waiting(timeout: float | None, clock: Callable[[], float], begun: float | No
             return _ending(stop)
 
 
-def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
-    """Wait in a thread until the task settles; ``timeout`` (seconds) makes it end as ``aborted`` sooner."""
+def wait(
+    ledger: Ledger, task_id: str, timeout: float | None = None, look: Callable[[str], Snapshot] | None = None
+) -> Ending:
+    """Wait in a thread until the task settles; ``timeout`` (seconds) makes it end as ``aborted`` sooner.
+
+    ``look`` asks for what else an id may name, and shows it as a task: a batch.
+    """
+    look = look or ledger.get
     steps = waiting(timeout, time.monotonic)
     answer: Seen | None = None
     ear = ledger.bell.listen(task_id)
@@ -48,7 +54,7 @@ def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
             else:
                 ear.forget()
                 try:
-                    answer = ear.news or ledger.get(task_id)
+                    answer = ear.news or look(task_id)
                 except SettledError as error:
                     answer = error
     except StopIteration as stop:
@@ -57,8 +63,12 @@ def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
         ledger.bell.stop(ear)
 
 
-async def await_(ledger: Ledger, task_id: str, timeout: float | None = None) -> Ending:
+async def await_(
+    ledger: Ledger, task_id: str, timeout: float | None = None,
+    look: Callable[[str], Awaitable[Snapshot]] | None = None,
+) -> Ending:  # fmt: skip
     """The same on an event loop."""
+    look = look or ledger.aget
     begun = time.monotonic()
     loop = asyncio.get_running_loop()
     ear = ledger.bell.listen(task_id, loop)
@@ -82,7 +92,7 @@ async def await_(ledger: Ledger, task_id: str, timeout: float | None = None) -> 
                 await ear.await_(pause)
             else:
                 ear.forget()
-                answer = ear.news or await _seen(ledger, task_id)
+                answer = ear.news or await _seen(look, task_id)
             pause = steps.send(answer)
     except StopIteration as stop:
         return _ending(stop)
@@ -118,9 +128,9 @@ async def changed(
         ledger.bell.stop(ear)
 
 
-async def _seen(ledger: Ledger, task_id: str) -> Seen:
+async def _seen(look: Callable[[str], Awaitable[Snapshot]], task_id: str) -> Seen:
     try:
-        return await ledger.aget(task_id)
+        return await look(task_id)
     except SettledError as error:
         return error
 

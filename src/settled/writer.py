@@ -28,7 +28,10 @@ from settled.journal import Journal
 from settled.post import Post
 from settled.stores.base import Change, Store
 
-VERBS = ("enlist", "insert", "settle", "progress", "beat", "lose", "dismiss", "retain", "prune", "claim", "publish")
+VERBS = (
+    "enlist", "insert", "insert_batch", "settle", "purge", "put", "refresh", "progress", "beat", "lose", "dismiss",
+    "retain", "prune", "delete", "forget", "claim", "publish",
+)  # fmt: skip
 """The order within one commit: what frees a place comes before what asks for one."""
 
 log = logging.getLogger("settled")

@@ -26,7 +26,7 @@ settings.register_profile(
 settings.load_profile("settled")
 
 
-BOTH = ("test_settle_on_read", "test_leases", "test_cancel_retry")
+BOTH = ("test_settle_on_read", "test_leases", "test_cancel_retry", "test_batches")
 """What runs on either database."""
 
 

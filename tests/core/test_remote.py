@@ -139,9 +139,11 @@ def test_a_server_that_hangs_is_given_up_on(wait: Any, server: Server) -> None:
     assert "has not answered ever" in ending.message
 
 
-def test_a_body_that_trickles_is_given_up_on(server: Server) -> None:
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])  # with the last one http.client lets go of its socket
+def test_a_body_that_trickles_is_given_up_on(server: Server, connection: str) -> None:
     def trickle(handler: Handler, n: int) -> None:
         handler.send_response(200)
+        handler.send_header("Connection", connection)
         handler.send_header("Content-Length", "100000")
         handler.end_headers()
         while not server.over.wait(0.05):

@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from settled import (
+    Batch,
+    BatchSnapshot,
     Context,
     Ending,
+    Latest,
+    LatestFunction,
     Ledger,
     Snapshot,
     Task,
@@ -32,7 +36,9 @@ from settled.runner import process
 from settled.stores import base, sqlite_open
 from settled.web import problems, wire
 
-CLASSES = (Tasks, TaskFunction, Task, Ending, Snapshot, Context, Ledger)
+CLASSES = (
+    Tasks, TaskFunction, LatestFunction, Latest, Task, Ending, Batch, BatchSnapshot, Snapshot, Context, Ledger,
+)  # fmt: skip
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -152,7 +158,8 @@ def row() -> str:
 def members(kind: type) -> str:
     """What a class offers, each with the first sentence of its docstring."""
     rows = []
-    for name, member in vars(kind).items():
+    ours = [one for one in kind.__mro__ if one.__module__.startswith("settled.")]
+    for name, member in {name: getattr(one, name) for one in reversed(ours) for name in vars(one)}.items():
         whole = member if callable(member) else getattr(member, "fget", None)
         doc = inspect.getdoc(whole) if whole is not None else None
         if name.startswith("_") or doc is None or name in _INNER.get(kind, ()):
@@ -164,7 +171,7 @@ def members(kind: type) -> str:
 
 
 _INNER: Mapping[type, set[str]] = {  # for the rooms of the house, not for its guests
-    Tasks: {"submit_new", "asubmit_new", "owns"},
+    Tasks: {"submit_new", "asubmit_new", "submit_batch", "asubmit_batch", "owns"},
     TaskFunction: {"new"},
     Ledger: {name for name in vars(Ledger) if name not in
              ["get", "aget", "list", "counts", "workers", "cancel", "retry", "expire", "prune", "retention"]},

@@ -108,8 +108,8 @@ def test_an_insert_that_is_tried_again_makes_no_second_task(postgres: PostgresWo
     """The commit arrives, its answer does not: here the answer is thrown away."""
     new, send = new_task(), store._send
 
-    def lost(connection: object, statements: object) -> object:
-        send(connection, statements)  # type: ignore[arg-type]
+    def lost(*sent: object) -> object:
+        send(*sent)  # type: ignore[arg-type]
         raise psycopg.OperationalError("the connection was lost")
 
     store._send = lost  # type: ignore[method-assign, assignment]

@@ -17,7 +17,7 @@ def row(**values: Any) -> Snapshot:
     some = Snapshot(
         "id", "name", Status.RUNNING, None, None, None, None, None, "{}", None, None, None, None, 1, 3, 1, 1, 1,
         1_700_000_000_000, 1_700_000_000_001, None, 0, 0, 1_700_000_060_000, "worker", None, None, None, None,
-        None, None, 1_700_000_010_000,
+        None, None, None, 1_700_000_010_000,
     )  # fmt: skip
     return some._replace(**values)
 

@@ -131,4 +131,5 @@ def verdict_of(row: Snapshot, outcome: Outcome, now: Callable[[], int]) -> Verdi
     return verdicts.of_attempt(
         row._replace(as_of=now()), outcome.reason, message,
         error_type=outcome.error_type, traceback=outcome.traceback, retry=outcome.retry,
+        retry_after_ms=outcome.retry_after_ms,
     )  # fmt: skip

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from settled.errors import SettledError
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, Former, LatestPolicy, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
+from settled.stores.looks import Looks
 
 EXPIRY_MARGIN_MS = 250
 """How long after an attempt's timeout the ledger waits for its runner to say so itself."""
 PUBLISH_AFTER_MS = 5_000
 """How long a due task may wait before an engine is told of it again; the index of a migration says the same."""
+PUBLISH_SOON_MS = 1_000
+"""When a task is published again that an engine had brought while its lane was full."""
 PUBLISH_WITHIN_MS = 600_000
 """The longest pause between two such tellings, which double: a long backlog must not be flooded."""
 
@@ -30,12 +33,20 @@ class RowRefused(SettledError):
 
 
 class Claim(NamedTuple):
-    """A worker asks for work: at most ``limit`` tasks of these names, or the one task ``id``."""
+    """A worker asks for work: at most ``limit`` tasks of these names, or the one task ``id``, in a lane or not."""
 
     worker: str
     names: str  # a JSON list
     limit: int
     id: str | None = None
+    lanes: bool = False  # whether it asks for those in lanes, or for all others
+
+
+class Due(NamedTuple):
+    """When the next pending task of certain names may be claimed that is in no lane, and whether any is in one."""
+
+    at: int | None
+    lanes: bool
 
 
 class Publish(NamedTuple):
@@ -73,6 +84,34 @@ class Prune(NamedTuple):
 
     age_ms: int
     limit: int
+
+
+class Refresh(NamedTuple):
+    """A refresh of a key's value is to be started: ``new`` under the id ``task``; ``force`` also before its time."""
+
+    key: str
+    task: str
+    new: NewTask
+    policy: LatestPolicy
+    force: bool = False
+
+
+class Put(NamedTuple):
+    """A value by hand, as JSON text; ``gone`` is a refresh that is known to be none any more."""
+
+    name: str
+    key: str
+    value: str
+    policy: LatestPolicy
+    gone: str | None = None
+
+
+class Purge(NamedTuple):
+    """A key is to be forgotten; ``gone`` is a refresh that is known to be none any more."""
+
+    name: str
+    key: str
+    gone: str | None = None
 
 
 class Pulse(NamedTuple):
@@ -114,14 +153,26 @@ class Verbs(Protocol):
     def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
         """Insert tasks; the flag is False where an idempotency key named an existing one, which is returned."""
 
+    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+        """Insert batches, each whole: its tasks in order, of which only the first may have an idempotency key.
+
+        Where that names an existing task nothing of the batch is inserted, and that task alone is returned.
+        """
+
     def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
         """Write verdicts by compare-and-set on (id, attempt, status); False where refused, which is counted."""
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
-        """Move due tasks to running, attempt + 1, under the asking worker."""
+        """Move due tasks to running, attempt + 1, under the asking worker; those in lanes as far as these have room.
+
+        One that is asked for by its id, and whose lane has none, is to be published again soon.
+        """
 
     def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
-        """Take pending tasks whose turn to be published has come, and put that turn off: each is one process's."""
+        """Take pending tasks whose turn to be published has come, and put that turn off: each is one process's.
+
+        Of a lane no more than may start now, less those that an engine has been told of and nobody has claimed yet.
+        """
 
     def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
         """Record progress of attempts that are running."""
@@ -144,6 +195,68 @@ class Verbs(Protocol):
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""
 
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        """Delete the tasks with these ids that have settled; False for the others."""
+
+    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
+        """Start refreshes, those of one row in one commit; None where one is open, or its time has not come."""
+
+    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
+        """Write values by hand; False where a refresh is open."""
+
+    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
+        """Forget keys; False where a refresh is open, or there is no such key."""
+
+    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
+        """Forget keys that were not refreshed for as long as their function keeps them, so many at most."""
+
+
+class BatchState(NamedTuple):
+    """The tasks of a batch that are in one status; and the name, the owner and the instant of its first task."""
+
+    status: str
+    number: int
+    finished_at: int | None  # the latest
+    settles_at: int  # the latest
+    name: str
+    owner: str | None
+    created_at: int
+    now: int
+
+
+class Batches(Protocol):
+    """What can be asked of batches, in the order in which their tasks were submitted where nothing else is said."""
+
+    def states(self, batch: str) -> list[BatchState]:
+        """Its tasks by status; nothing if there is no such batch."""
+
+    def page(self, batch: str, after: str | None, limit: int) -> list[Snapshot]:
+        """Its tasks behind that one."""
+
+    def open(self, batch: str, limit: int) -> list[Snapshot]:
+        """Its tasks that have not settled."""
+
+    def begun(self, batch: str, limit: int) -> list[Snapshot]:
+        """Its tasks that are running, or wait for another attempt."""
+
+    def ended(self, batch: str, since: int, after: str, limit: int) -> list[Snapshot]:
+        """Its tasks that settled since an instant, or at it and behind that one; in the order of these two."""
+
+    def failed(self, batch: str, after: str | None, limit: int) -> list[Snapshot]:
+        """Its tasks that failed, behind that one."""
+
+    def failures(self, batch: str, limit: int) -> list[tuple[str, str, str | None, int]]:
+        """(reason, message, error type, how many), the most frequent first."""
+
+    def overdue(self, batch: str, limit: int) -> list[Snapshot]:
+        """Its open tasks that are past their deadline."""
+
+    def workers(self, batch: str) -> list[str]:
+        """The workers that run its tasks."""
+
+    def marks(self, batches: Sequence[str]) -> dict[str, list[object]]:
+        """For each of the batches that exists, what a waiter could notice of it: a value to compare."""
+
 
 class Store(Protocol):
     """One database, for one process; reads may come from any thread, writes from one at a time."""
@@ -152,6 +265,12 @@ class Store(Protocol):
     def pause(self) -> float:
         """Seconds between two looks for what other processes have written, where no hint has come."""
 
+    @property
+    def looks(self) -> Looks:
+        """What a person on call asks."""
+
+    batches: Batches
+    """What can be asked of batches."""
     inline: bool
     """Whether a read takes microseconds, so that an event loop may wait for it."""
 
@@ -201,8 +320,11 @@ class Store(Protocol):
     def next_deadline(self) -> int | None:
         """The soonest deadline of any open task."""
 
-    def next_due(self, names: str) -> int | None:
-        """When the next pending task of these names (a JSON list) may be claimed."""
+    def next_due(self, names: str) -> Due:
+        """What there is to claim of these names (a JSON list)."""
+
+    def next_in_lanes(self, names: str) -> int | None:
+        """When the next task of these names that is in a lane may be claimed; None while the lanes of all are full."""
 
     def next_publish(self, names: str) -> int | None:
         """When the next pending task of these names (a JSON list) is to be published again."""
@@ -232,6 +354,17 @@ class Store(Protocol):
 
     def prunable(self, age_ms: int, limit: int) -> int:
         """How many settled tasks ``prune`` would delete, counted up to ``limit``."""
+
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        """What is held of these keys (name, key), those that there are, in any order."""
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        """Keys in order, from after one on; ``failing``: only those whose newest refresh failed."""
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        """The values that a key had before, newest first."""
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         """Check what is the store's own: its settings, its protections, its files; ``deep`` reads all of it."""

@@ -1,6 +1,7 @@
 """The PostgreSQL store: a schema of its own, three connections for each process, one round trip for each commit.
 
-One connection writes, one reads, and one (``postgres_direct``) holds locks and listens. The clock of this
+One connection writes, one reads, and one (``postgres_direct``) holds locks and listens; a fourth is made when a
+person first looks (``postgres_looks``). The clock of this
 ledger is the database's own, read inside every statement that decides; ``now`` is an estimate of it, kept by
 this machine's steady clock between two answers, for ids and for what is only shown.
 """
@@ -18,23 +19,31 @@ import psycopg
 from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
-from settled.stores import postgres_check, postgres_migrate, postgres_open, postgres_verbs, queries
-from settled.stores.base import Backlog, Change, Pulse, RowRefused, Written
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
+from settled.stores import postgres_check, postgres_looks, postgres_migrate, postgres_open, postgres_verbs, queries
+from settled.stores.base import Backlog, Batches, Change, Due, Pulse, RowRefused, Written
+from settled.stores.batch_reads import BatchReads
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
 from settled.stores.postgres_line import Connection, Line
+from settled.stores.postgres_looks import PostgresLooks
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
-from settled.stores.rows import born, snapshot_of
+from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.state_folder import state_folder
 
 TRIES = 5
 """How often a transaction is tried that the database takes back because of another."""
-TELLING = frozenset({"insert", "settle", "claim", "progress"})
+TELLING = frozenset({"insert", "insert_batch", "settle", "claim", "progress", "refresh"})
 """The verbs of which other processes are told."""
-UNSURE = 10_000
+UNSURE = 200_000
 """How many inserts without an answer are remembered, so that to try one again makes no second task."""
+
+_BEHIND = "WHERE EXISTS (SELECT 1 FROM {schema}.task_results h WHERE h.id = %(first)s::text)"
+"""For the tasks of a batch behind its first, whose idempotency key may have been taken."""
+_NAMED = """WHERE EXISTS (
+    SELECT 1 FROM {schema}.task_latest l WHERE l.name = v.name AND l.key = v.latest AND l.task = v.id)"""
+"""For a refresh: only if its key's row has named it."""
 
 
 class PostgresStore:
@@ -48,14 +57,21 @@ class PostgresStore:
         self._sql = {
             name: text.replace("{schema}", self.place.quoted) for name, text in queries.load("postgres").items()
         }
+        insert = self._sql["insert"]
+        for name, guard in {"insert": "", "insert_behind": _BEHIND, "insert_named": _NAMED}.items():
+            self._sql[name] = insert.replace("{guard}", guard.replace("{schema}", self.place.quoted))
         self._writer = Line(lambda: postgres_open.connect(self.place, writes=True))
         self._reader = Line(lambda: postgres_open.connect(self.place))
         self._session = Line(lambda: postgres_open.connect(self.place))
         self._direct = Direct(self.place, self._session, self._sql)
-        self._lines = (self._writer, self._reader, self._session)
+        self._sql.update(postgres_looks.statements(self.place.quoted))
+        self.looks = PostgresLooks(self._look)
+        self._looker = Line(lambda: postgres_open.connect(self.place, settings=self._sql["look_settings"]))
+        self._lines = (self._writer, self._reader, self._session, self._looker)
         self._offset = 0
         self._id = ""
         self._version = itertools.count()
+        self.batches: Batches = BatchReads(self._query, self._tasks, texts)
         self._sent: list[tuple[NewTask, str]] = []  # the tasks of the present transaction, under their ids
         self._unsure: dict[int, tuple[NewTask, str]] = {}  # by identity: the writer tries the same object again
 
@@ -124,11 +140,7 @@ class PostgresStore:
                 answers = self._send(connection, statements, postgres_open.WRITING)
         now: int = answers[0][0][0]
         self._note(now, sent)
-        results, start = [], 0
-        for plan in plans:
-            end = start + len(plan.statements)
-            results.append(plan.answer(now, answers[start:end]))
-            start = end
+        results = postgres_verbs.together(plans).answer(now, answers)
         if self._unsure:
             for row, _ in self._sent:
                 self._unsure.pop(id(row), None)
@@ -139,12 +151,14 @@ class PostgresStore:
     def _plan(self, verb: str, rows: Sequence[Any], now: int) -> Plan:
         if verb == "insert":
             return self._plan_insert(rows, now)
+        if verb == "insert_batch":
+            return postgres_verbs.together([self._plan_insert(batch, now, keyed=batch[0].key) for batch in rows])
         if verb == "prune":
             return postgres_verbs.prune(rows, now)
         make: Callable[[Sequence[Any]], Plan] = getattr(postgres_verbs, verb)
         return make(rows)
 
-    def _plan_insert(self, rows: Sequence[NewTask], now: int) -> Plan:
+    def _plan_insert(self, rows: Sequence[NewTask], now: int, keyed: str | None = None) -> Plan:
         """Give each task its id once, however often it is sent: a commit may arrive though its answer does not."""
         ids = sorted(new_ids(now, len(rows)))  # those of one instant are claimed in their order
         ids = [row.id or id_ for row, id_ in zip(rows, ids, strict=True)]
@@ -154,7 +168,9 @@ class PostgresStore:
             if before is not None:
                 ids[number] = before[1]
                 known.add(before[1])
-        self._sent = list(zip(rows, ids, strict=True))
+        self._sent += zip(rows, ids, strict=True)
+        if keyed is not None:
+            return postgres_verbs.insert_keyed_batch(rows, ids, known)
         return postgres_verbs.insert(rows, ids, known)
 
     def _last_look(self, changes: Sequence[Change], now: int) -> list[tuple[str, dict[str, Any]]]:
@@ -219,11 +235,18 @@ class PostgresStore:
     def next_deadline(self) -> int | None:
         return self._instant("next_deadline")
 
-    def next_due(self, names: str) -> int | None:
-        return self._instant("next_due", names=texts(json.loads(names)))
+    def next_due(self, names: str) -> Due:
+        sent = self.clock.steady_ms()
+        at, now, lanes = self._query("next_due", names=texts(json.loads(names)))[0]
+        self._note(now, sent)
+        return Due(at, lanes)
+
+    def next_in_lanes(self, names: str) -> int | None:
+        return self._instant("next_in_lanes", names=texts(json.loads(names)))
 
     def next_publish(self, names: str) -> int | None:
-        return self._instant("next_publish", names=texts(json.loads(names)))
+        ready = self._instant("next_publish", names=texts(json.loads(names))), self.next_in_lanes(names)
+        return min((at for at in ready if at is not None), default=None)
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         if not attempts:
@@ -254,6 +277,19 @@ class PostgresStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         return int(self._query("prunable", before=new_id(self.now() - age_ms), age=age_ms, limit=limit)[0][0])
 
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        asked = {"names": texts(name for name, _ in keys), "keys": texts(key for _, key in keys)}
+        return self._latest("read_latests", **asked)
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        page = dict(zip(("after_name", "after_key"), after or (None, None), strict=True))
+        return self._latest("list_latest", name=name, failing=failing, limit=limit, **page)
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return [Former._make(row) for row in self._query("former", name=name, key=key, limit=limit)]
+
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.place.shown), self._reader.use() as connection:
             return postgres_check.findings(connection, self.place, self._sql, deep=deep)
@@ -282,21 +318,30 @@ class PostgresStore:
         self._offset = now - sent
 
     def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._ask_on(self._reader, statement, values)
+
+    def _look(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._ask_on(self._looker, statement, values)
+
+    def _ask_on(self, line: Line, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Ask once more where a session turned out to be dead, as after a restart of the server."""
         asked = [(statement, values or None)]
         with translate(self.place.shown):
-            again = not self._reader.is_new()
+            again = not line.is_new()
             try:
-                with self._reader.use() as connection:
+                with line.use() as connection:
                     return self._send(connection, asked, postgres_open.READING)[0]
             except psycopg.OperationalError:
-                if not (again and self._reader.is_new()):
+                if not (again and line.is_new()):
                     raise
-            with self._reader.use() as connection:
+            with line.use() as connection:
                 return self._send(connection, asked, postgres_open.READING)[0]
 
     def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:
         return [snapshot_of(row[:-1], row[-1]) for row in self._query(statement, **values)]
+
+    def _latest(self, statement: str, /, **values: Any) -> list[LatestRow]:
+        return [latest_of(row[:-1], row[-1]) for row in self._query(statement, **values)]
 
     def _instant(self, statement: str, /, **values: Any) -> int | None:
         sent = self.clock.steady_ms()

@@ -61,7 +61,7 @@ def _triggers(connection: Connection, place: Place, text: str) -> Iterator[Findi
         connection.execute(
             "SELECT t.tgname, t.tgenabled::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = %s AND c.relname = 'task_results' AND NOT t.tgisinternal",
+            "WHERE n.nspname = %s AND c.relname IN ('task_results', 'task_latest') AND NOT t.tgisinternal",
             (place.schema,),
         ).fetchall()
     )

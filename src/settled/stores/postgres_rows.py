@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from settled.records import NewTask, Verdict
+from settled.stores.base import Refresh
 
 Values = dict[str, Any]
 
@@ -60,18 +61,33 @@ def of_new(rows: Sequence[NewTask], ids: Sequence[str], margin_ms: int) -> Value
     }
 
 
-_IN_NO_GROUP: Values = {"batch": None, "lane": None, "places": None, "gap": None}
+_IN_NO_GROUP: Values = {"batch": None, "lane": None, "places": None, "gap": None, "latest": None}
 
 
 def _of_groups(rows: Sequence[NewTask]) -> Values:
-    """Batches and lanes; where there are none, four arrays less are sent."""
-    if not any(row.batch is not None or row.lane is not None for row in rows):
+    """Batches, lanes and keys; where there are none, five arrays less are sent."""
+    if not any(row.batch is not None or row.lane is not None or row.latest is not None for row in rows):
         return _IN_NO_GROUP
     return {
         "batch": texts(row.batch for row in rows),
         "lane": texts(row.lane for row in rows),
         "places": numbers(row.lane_places for row in rows),
         "gap": numbers(row.lane_gap_us for row in rows),
+        "latest": texts(row.latest for row in rows),
+    }
+
+
+def of_refreshes(rows: Sequence[Refresh]) -> Values:
+    """The values of ``start_refresh``."""
+    return {
+        "name": texts(row.new.name for row in rows),
+        "key": texts(row.key for row in rows),
+        "task": texts(row.task for row in rows),
+        "fresh": numbers(row.policy.fresh_ms for row in rows),
+        "retry": numbers(row.policy.retry_ms for row in rows),
+        "cap": numbers(row.policy.retry_cap_ms for row in rows),
+        "keep": numbers(row.policy.keep_ms for row in rows),
+        "history": numbers(row.policy.history for row in rows),
     }
 
 
@@ -92,7 +108,12 @@ def of_success(rows: Sequence[tuple[int, Verdict]]) -> Values:
 
 def of_failure(rows: Sequence[tuple[int, Verdict]]) -> Values:
     """The values of ``fail``."""
-    return {**_fence(rows), **_error(rows), "reason": texts(None if v.reason is None else v.reason for _, v in rows)}
+    return {
+        **_fence(rows),
+        **_error(rows),
+        "reason": texts(None if v.reason is None else v.reason for _, v in rows),
+        "retry": numbers(v.retry_after_ms for _, v in rows),
+    }
 
 
 def of_return(rows: Sequence[tuple[int, Verdict]]) -> Values:

@@ -17,6 +17,7 @@ from settled.stores import postgres_rows
 from settled.stores.base import (
     EXPIRY_MARGIN_MS,
     PUBLISH_AFTER_MS,
+    PUBLISH_SOON_MS,
     PUBLISH_WITHIN_MS,
     Beat,
     Claim,
@@ -24,6 +25,9 @@ from settled.stores.base import (
     Progress,
     Prune,
     Publish,
+    Purge,
+    Put,
+    Refresh,
     RowRefused,
 )
 from settled.stores.postgres_rows import Values, numbers, texts, truths
@@ -71,6 +75,34 @@ def insert(rows: Sequence[NewTask], ids: Sequence[str], known: set[str]) -> Plan
     return Plan(statements, answer)
 
 
+def insert_keyed_batch(rows: Sequence[NewTask], ids: Sequence[str], known: set[str]) -> Plan:
+    """Insert a batch whose first task has an idempotency key: the others only if that one is new."""
+    first = insert(rows[:1], ids[:1], known)
+    rest = {**postgres_rows.of_new(rows[1:], ids[1:], EXPIRY_MARGIN_MS), "first": ids[0]}
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[tuple[Snapshot, bool]]:
+        made: list[tuple[Snapshot, bool]] = first.answer(now, answers)
+        if made[0][1]:
+            made += [(born(row, id_, now), True) for row, id_ in zip(rows[1:], ids[1:], strict=True)]
+        return made
+
+    return Plan([*first.statements, ("insert_behind", rest)], answer)
+
+
+def together(plans: Sequence[Plan]) -> Plan:
+    """Several plans as one, with one result for each."""
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[Any]:
+        results, start = [], 0
+        for plan in plans:
+            end = start + len(plan.statements)
+            results.append(plan.answer(now, answers[start:end]))
+            start = end
+        return results
+
+    return Plan([statement for plan in plans for statement in plan.statements], answer)
+
+
 def settle(rows: Sequence[Verdict]) -> Plan:
     """Write verdicts; two on one attempt go into statements of their own, one after the other."""
     statements: list[tuple[str, Values]] = []
@@ -104,27 +136,30 @@ def settle(rows: Sequence[Verdict]) -> Plan:
 
 def claim(rows: Sequence[Claim]) -> Plan:
     """Take due tasks, for each asking worker in turn."""
-    statements = []
+    plans = []
     for row in rows:
         values = {"worker": row.worker, "names": texts(json.loads(row.names)), "margin": EXPIRY_MARGIN_MS}
-        if row.id is None:
-            statements.append(("claim", {**values, "limit": row.limit}))
+        if row.id is not None:
+            one = {**values, "id": row.id}
+            ways = [("claim_one", one), ("claim_one_of_lane", {**one, "soon": PUBLISH_SOON_MS})]
         else:
-            statements.append(("claim_one", {**values, "id": row.id}))
-
-    return Plan(statements, _taken)
+            ways = [("claim_lanes" if row.lanes else "claim", {**values, "limit": row.limit})]
+        plans.append(Plan(ways, _taken_together))
+    return together(plans)
 
 
 def publish(rows: Sequence[Publish]) -> Plan:
     """Take tasks to be published again, for each asking process in turn."""
     limits = {"after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}
-    return Plan(
-        [("publish", {"names": texts(json.loads(row.names)), "limit": row.limit, **limits}) for row in rows], _taken
-    )
+    plans = []
+    for row in rows:
+        values = {"names": texts(json.loads(row.names)), "limit": row.limit, **limits}
+        plans.append(Plan([("publish", values), ("publish_lanes", values)], _taken_together))
+    return together(plans)
 
 
-def _taken(now: int, answers: Sequence[Rows]) -> list[list[Snapshot]]:
-    return [[snapshot_of(row[1:-1], row[-1]) for row in answered if row[1] is not None] for answered in answers]
+def _taken_together(now: int, answers: Sequence[Rows]) -> list[Snapshot]:
+    return [snapshot_of(row[1:-1], row[-1]) for answered in answers for row in answered if row[1] is not None]
 
 
 def progress(rows: Sequence[Progress]) -> Plan:
@@ -184,6 +219,53 @@ def prune(rows: Sequence[Prune], now: int) -> Plan:
         for row in rows
     ]
     return Plan(statements, lambda now, answers: [answered[0][1] for answered in answers])
+
+
+def delete(rows: Sequence[str]) -> Plan:
+    """Delete settled tasks."""
+    return _named("delete", {"id": texts(sorted(rows))}, rows)
+
+
+def refresh(rows: Sequence[Sequence[Refresh]]) -> Plan:
+    """Name the refreshes in the rows of their keys, where they may start; insert those that are named; look which."""
+    items = [item for row in rows for item in row]
+    statements: list[tuple[str, Values]] = []
+    for force in (False, True):
+        first = {(item.new.name, item.key): item for item in reversed(items) if item.force is force}
+        if first:  # of two of one key in one transaction the first
+            statements.append(("start_refresh", {**postgres_rows.of_refreshes(list(first.values())), "force": force}))
+    new = [item.new._replace(latest=item.key) for item in items]
+    ids = [item.task for item in items]
+    statements += [
+        ("insert_named", postgres_rows.of_new(new, ids, EXPIRY_MARGIN_MS)),
+        ("inserted", postgres_rows.of_keys(new, ids)),
+    ]
+
+    def answer(now: int, answers: Sequence[Rows]) -> list[list[Snapshot | None]]:
+        found = {row[0]: snapshot_of(row[1:-1], row[-1]) for row in answers[-1]}
+        return [[found.get(item.task) for item in row] for row in rows]
+
+    return Plan(statements, answer)
+
+
+def put(rows: Sequence[Put]) -> Plan:
+    """Write values by hand, one after the other."""
+    statements = [("put", {**row._asdict(), **row.policy._asdict()}) for row in rows]
+    return Plan(statements, _any)
+
+
+def purge(rows: Sequence[Purge]) -> Plan:
+    """Forget keys, one after the other."""
+    return Plan([("purge", row._asdict()) for row in rows], _any)
+
+
+def forget(rows: Sequence[int]) -> Plan:
+    """Forget keys that were not refreshed for long."""
+    return Plan([("forget", {"limit": limit}) for limit in rows], lambda now, answers: [a[0][1] for a in answers])
+
+
+def _any(now: int, answers: Sequence[Rows]) -> list[bool]:
+    return [answered[0][1] > 0 for answered in answers]
 
 
 def bounds_of(rows: Sequence[Verdict], now: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from settled.records import NewTask, Snapshot
+from settled.records import LatestRow, NewTask, Snapshot
 from settled.states import Reason, Status
 from settled.stores.base import EXPIRY_MARGIN_MS
 
@@ -21,6 +21,11 @@ def snapshot_of(row: Sequence[Any], now: int) -> Snapshot:
     return Snapshot._make((row[0], row[1], _STATUS[row[2]], row[3], row[4], reason, *row[6:], now))
 
 
+def latest_of(row: Sequence[Any], now: int) -> LatestRow:
+    """The same for ``task_latest``."""
+    return LatestRow._make((*row[:11], bool(row[11]), *row[12:], now))
+
+
 def born(row: NewTask, task_id: str, now: int) -> Snapshot:
     """A new task's first snapshot: its id, its bound, and its claim if it is born running."""
     settles_at = now + row.start_timeout_ms + row.reserve_ms
@@ -30,5 +35,5 @@ def born(row: NewTask, task_id: str, now: int) -> Snapshot:
         task_id, row.name, Status.RUNNING if running else Status.PENDING, None, None, None, None, None,
         row.arguments, row.key, row.owner, None, None, 1 if running else 0, row.max_attempts, row.timeout_ms,
         row.lease_ms, row.backoff_ms, now, now if running else None, None, now, deadline, settles_at, row.worker,
-        row.retry_of, None, row.batch, row.lane, row.lane_places, row.lane_gap_us, now,
+        row.retry_of, None, row.batch, row.lane, row.lane_places, row.lane_gap_us, row.latest, now,
     )  # fmt: skip

@@ -20,29 +20,36 @@ from typing import Any
 from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
-from settled.records import Finding, NewTask, Snapshot, Verdict, WorkerRow
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
-from settled.stores import sqlite_check, sqlite_open
+from settled.stores import sqlite_check, sqlite_lanes, sqlite_open
 from settled.stores.base import (
     EXPIRY_MARGIN_MS,
     PUBLISH_AFTER_MS,
     PUBLISH_WITHIN_MS,
     Backlog,
+    Batches,
     Beat,
     Change,
     Claim,
+    Due,
     Loss,
     Progress,
     Prune,
     Publish,
     Pulse,
+    Purge,
+    Put,
+    Refresh,
     RowRefused,
     Written,
 )
+from settled.stores.batch_reads import BatchReads
 from settled.stores.liveness import LockFolder
-from settled.stores.rows import born, snapshot_of
+from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
-from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, settlement
+from settled.stores.sqlite_looks import SQLiteLooks
+from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, of_refresh, settlement
 
 STALLED_MS = 20
 """A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
@@ -70,6 +77,8 @@ class SQLiteStore:
         self._settling: Sequence[Verdict] = ()
         self._spare: _Reader | None = None
         self._closed = True
+        self.looks = SQLiteLooks(self._query, self.now)
+        self.batches: Batches = BatchReads(self._ask, self._tasks_now, lambda ids: json.dumps(list(ids)))
 
     # -- life
 
@@ -195,6 +204,21 @@ class SQLiteStore:
             self._cursor().execute(*insertion(unkeyed[start : start + MOST_ROWS], None, self._offset))
         return [(row, True) if row.key is None else self._insert_keyed(row) for row in made]
 
+    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+        return [self._insert_batch(now, batch) for batch in rows]
+
+    def _insert_batch(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        made = [born(row, id_, now) for row, id_ in zip(rows, sorted(new_ids(now, len(rows))), strict=True)]
+        rest = made
+        if made[0].key is not None:
+            first = self._insert_keyed(made[0])
+            if not first[1]:
+                return [first]
+            rest = made[1:]
+        for start in range(0, len(rest), MOST_ROWS):
+            self._cursor().execute(*insertion(rest[start : start + MOST_ROWS], None, self._offset))
+        return [(row, True) for row in made]
+
     def _born(self, rows: Sequence[NewTask], now: int) -> list[Snapshot]:
         ids = new_ids(now, len(rows))
         return [born(row, row.id or task_id, now) for row, task_id in zip(rows, ids, strict=True)]
@@ -241,24 +265,25 @@ class SQLiteStore:
         return won
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
-        return [
-            [
-                snapshot_of(found, now)
-                for found in self._cursor()
-                .execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS})
-                .fetchall()
-            ]
-            for row in rows
-        ]
+        return [[snapshot_of(found, now) for found in self._claimed(now, row)] for row in rows]
+
+    def _claimed(self, now: int, row: Claim) -> list[Any]:
+        values = {
+            "worker": row.worker, "names": row.names, "limit": row.limit, "id": row.id, "now": now,
+            "margin": EXPIRY_MARGIN_MS,
+        }  # fmt: skip
+        free = [] if row.lanes else self._cursor().execute(SQL["claim"], values).fetchall()
+        if row.lanes or (row.id is not None and not free):
+            return sqlite_lanes.claim(self._cursor(), now, row)
+        return free
 
     def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
         limits = {"now": now, "after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}
+        cursor = self._cursor()
+        taken = [cursor.execute(SQL["publish"], {**row._asdict(), **limits}).fetchall() for row in rows]
         return [
-            [
-                snapshot_of(found, now)
-                for found in self._cursor().execute(SQL["publish"], {**row._asdict(), **limits}).fetchall()
-            ]
-            for row in rows
+            [snapshot_of(found, now) for found in free + sqlite_lanes.publish(cursor, now, row)]
+            for row, free in zip(rows, taken, strict=True)
         ]
 
     def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
@@ -285,10 +310,29 @@ class SQLiteStore:
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         cursor = self._cursor()
+        cursor.execute(SQL["prune_lanes"], {"now_us": now * 1000})
         return [
             cursor.execute(SQL["prune"], (new_id(now - row.age_ms), new_id(now), now - row.age_ms, row.limit)).rowcount
             for row in rows
         ]
+
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        return [self._one("delete", (task_id,)) for task_id in rows]
+
+    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
+        started = [item for row in rows for item in row if self._one("start_refresh", {**of_refresh(item), "now": now})]
+        made = self.insert(now, [item.new._replace(id=item.task, latest=item.key) for item in started])
+        by_id = {task.id: task for task, _ in made}
+        return [[by_id.get(item.task) for item in row] for row in rows]
+
+    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
+        return [self._one("put", {**row._asdict(), **row.policy._asdict(), "now": now}) for row in rows]
+
+    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
+        return [self._one("purge", row._asdict()) for row in rows]
+
+    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
+        return [self._cursor().execute(SQL["forget"], (now, limit)).rowcount for limit in rows]
 
     # -- verbs that read
 
@@ -313,13 +357,17 @@ class SQLiteStore:
         found: int | None = self._query(SQL["next_deadline"])[0][0]
         return found
 
-    def next_due(self, names: str) -> int | None:
-        found: int | None = self._query(SQL["next_due"], (names,))[0][0]
-        return found
+    def next_due(self, names: str) -> Due:
+        at, lanes = self._query(SQL["next_due"], (names,))[0]
+        return Due(at, bool(lanes))
+
+    def next_in_lanes(self, names: str) -> int | None:
+        return sqlite_lanes.next_in(self._query(SQL["lanes"], {"names": names, "now": self.now(), "id": None}))
 
     def next_publish(self, names: str) -> int | None:
         found = self._query(SQL["next_publish"], (names,))
-        return found[0][0] if found else None
+        lanes = self.next_in_lanes(names)
+        return min((at for at in (found[0][0] if found else None, lanes) if at is not None), default=None)
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         return {(row[0], row[1]) for row in self._query(SQL["not_running"], (json.dumps(list(attempts)),))}
@@ -350,6 +398,20 @@ class SQLiteStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         before = self.now() - age_ms
         return int(self._query(SQL["prunable"], (new_id(before), before, limit))[0][0])
+
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        if len(keys) == 1:
+            return self._latest("read_latest", keys[0])
+        return self._latest("read_latests", (json.dumps(list(keys)),))
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        page = dict(zip(("after_name", "after_key"), after or (None, None), strict=True))
+        return self._latest("list_latest", {"name": name, "failing": failing, "limit": limit, **page})
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return [Former._make(row) for row in self._query(SQL["former"], (name, key, limit))]
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         with translate(self.path):
@@ -429,6 +491,18 @@ class SQLiteStore:
         rows = self._query(SQL[name], values)
         now = self.now()
         return [snapshot_of(row, now) for row in rows]
+
+    def _latest(self, name: str, values: Any) -> list[LatestRow]:
+        rows = self._query(SQL[name], values)
+        now = self.now()
+        return [latest_of(row, now) for row in rows]
+
+    def _ask(self, name: str, **values: Any) -> list[Any]:
+        rows, now = self._query(SQL[name], values), self.now()
+        return [(*row, now) for row in rows] if name == "batch_states" else rows
+
+    def _tasks_now(self, name: str, **values: Any) -> list[Snapshot]:
+        return self._tasks(name, {"now": self.now(), **values})
 
     def _write_all(self, rows: Sequence[Verdict], now: int) -> bool:
         return self._cursor().execute(*settlement(rows, now, now, self._offset)).rowcount == len(rows)

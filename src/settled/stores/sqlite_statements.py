@@ -16,11 +16,12 @@ from typing import Any
 from settled.records import Snapshot, Verdict
 from settled.states import Status
 from settled.stores import queries
+from settled.stores.base import Refresh
 
 NEW = f"({', '.join('?' * 18)})"
-NEW_GROUPED = f"({', '.join('?' * 22)})"
-MORE = ", batch, lane, lane_places, lane_gap_us"
-"""The columns of a new row that belongs to a batch or to a lane; the others are spared them."""
+NEW_GROUPED = f"({', '.join('?' * 23)})"
+MORE = ", batch, lane, lane_places, lane_gap_us, latest"
+"""The columns of a new row that belongs to a batch or to a lane, or refreshes a key; the others are spared them."""
 
 SQL = queries.load("sqlite")
 SQL["insert_grouped"] = SQL["insert_tasks"].replace("{more}", MORE)
@@ -29,8 +30,8 @@ SQL["insert_keyed"] = SQL["insert_keyed"].replace("{more}", MORE).replace("{row}
 MOST_ROWS = 1_024
 """Rows of one statement; SQLite takes 32,766 parameters."""
 # Rows of values; what is always the same is not bound again and again.
-COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0)"
-FAILED = "(?, ?, ?, 'failed', NULL, ?, ?, ?, ?, ?)"
+COMPLETED = "(?, ?, ?, 'completed', ?, NULL, NULL, NULL, NULL, 0, NULL)"
+FAILED = "(?, ?, ?, 'failed', NULL, ?, ?, ?, ?, ?, ?)"
 PUT_BACK = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 Statement = tuple[str, Sequence[Any]]
@@ -40,7 +41,7 @@ Statement = tuple[str, Sequence[Any]]
 def insertion(rows: Sequence[Snapshot], worker: str | None, offset: int) -> Statement:
     """Insert new tasks, if the clock's offset is right and the worker that claims them (if any) may be given work."""
     head = (offset, worker, worker)
-    if any(row.batch is not None or row.lane is not None for row in rows):
+    if any(row.batch is not None or row.lane is not None or row.latest is not None for row in rows):
         return _of_rows("insert_grouped", NEW_GROUPED, head, [of_new(row) + of_group(row) for row in rows], ())
     return _of_rows("insert_tasks", NEW, head, [of_new(row) for row in rows], ())
 
@@ -68,13 +69,20 @@ def of_new(s: Snapshot) -> tuple[Any, ...]:
 
 
 def of_group(s: Snapshot) -> tuple[Any, ...]:
-    """The values that follow in a row of a batch or a lane."""
-    return tuple(s[27:31])
+    """The values that follow in a row of a batch or a lane, or that refreshes a key."""
+    return tuple(s[27:32])
+
+
+def of_refresh(item: Refresh) -> dict[str, Any]:
+    """The values of ``start_refresh``, but for the instant."""
+    named = {"name": item.new.name, "key": item.key, "task": item.task, "force": item.force}
+    return {**item.policy._asdict(), **named}
 
 
 def _of_failure(v: Verdict) -> tuple[Any, ...]:
     return (
         v.id, v.attempt, str(v.seen), str(v.reason), v.error_message, v.error_type, v.traceback, int(v.expiry),
+        v.retry_after_ms,
     )  # fmt: skip
 
 

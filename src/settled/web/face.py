@@ -38,9 +38,11 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "fragment": {"GET": "fragment"},
 }
 """What follows ``/{id}``: the methods offered there, and the operation of each."""
-SCRIPTS = ("settled.js", "waiter.js", "submit.js")
+SCRIPTS = ("settled.js", "waiter.js", "submit.js", "latest.js")
 SCRIPT: Mapping[str, str] = {"GET": "script", "HEAD": "script"}
 """The same for each of ``SCRIPTS``."""
+DASHBOARD = "ui"
+"""The name under which the dashboard lies, where there is one; no id is like it."""
 GONE = Answer(499, [])
 """For a client that has left: nobody reads it."""
 
@@ -137,12 +139,12 @@ class Face:
         return fragment.of_task(row, quote(full_path(scope)), public=self.public)
 
     async def _cancel(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
-        _not_across_sites(scope)
+        not_across_sites(scope)
         row = await self._find(scope, receive, task_id)
         return wire.changed(await self.tasks.acancel(row.id), public=self.public)
 
     async def _retry(self, scope: Scope, receive: Receive, task_id: str) -> Answer:
-        _not_across_sites(scope)
+        not_across_sites(scope)
         row = await self._find(scope, receive, task_id)
         task = await self.tasks.aretry(row.id)
         above = full_path(scope).rpartition("/")[0].rpartition("/")[0]
@@ -161,15 +163,18 @@ class Face:
 
     async def _find(self, scope: Scope, receive: Receive, task_id: str) -> Snapshot:
         """The task, if there is one and the asker may see it."""
+        await self._ready(task_id)
+        row = await self.tasks.aget(task_id)
+        if not await self._may_see(scope, receive, row):
+            raise TaskNotFound("Not for this asker.")
+        return row
+
+    async def _ready(self, task_id: str) -> None:
         if not task_id.isascii():
             raise BadTaskId("An id is ASCII.")
         if not self._opened:  # the first time it connects and migrates: not on the event loop
             await asyncio.to_thread(getattr, self.tasks, "ledger")
             self._opened = True
-        row = await self.tasks.aget(task_id)
-        if not await self._may_see(scope, receive, row):
-            raise TaskNotFound("Not for this asker.")
-        return row
 
     async def _may_see(self, scope: Scope, receive: Receive, row: Snapshot) -> bool:
         """Whether the asker owns the task, or ``authorize`` lets them in; without either, only nobody's is for all."""
@@ -219,6 +224,13 @@ def full_path(scope: Scope) -> str:
     return str(path if below(root, path) is not None else root + path)
 
 
+def dashboard_root(scope: Scope) -> str | None:
+    """Where the dashboard is, as the client has it, if that is what the path of a mounted face asks for."""
+    path, root = full_path(scope), scope.get("root_path", "").rstrip("/")
+    rest = path[len(root) :]
+    return f"{root}/{DASHBOARD}" if below(f"/{DASHBOARD}", rest) is not None else None
+
+
 def below(root: str, path: str) -> str | None:
     """The rest of ``path`` below ``root``; None if it does not lie there."""
     rest = path[len(root) :]
@@ -242,7 +254,12 @@ async def _gone(receive: Receive) -> None:
         pass  # a body, which nobody asked for
 
 
-def _not_across_sites(scope: Scope) -> None:
+def not_across_sites(scope: Scope) -> None:
     """Refuse what a browser says comes from a page of another site: a person's cookie must not cancel for it."""
-    if any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in scope["headers"]):
+    if across_sites(scope):
         raise CrossSite("A page of another site may not change a task.")
+
+
+def across_sites(scope: Scope) -> bool:
+    """Whether a browser says that the request comes from a page of another site."""
+    return any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in scope["headers"])

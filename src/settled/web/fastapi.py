@@ -22,8 +22,19 @@ from settled.states import Reason, Status
 from settled.task import Task
 from settled.tasks import Tasks
 from settled.web import wire
-from settled.web.face import ROUTES, SCRIPT, SCRIPTS, Authorize, Face, Owner, not_offered, problem_of
-from settled.web.request import Receive, Scope, Send
+from settled.web.face import (
+    DASHBOARD,
+    ROUTES,
+    SCRIPT,
+    SCRIPTS,
+    Authorize,
+    Face,
+    Owner,
+    full_path,
+    not_offered,
+    problem_of,
+)
+from settled.web.request import App, Receive, Scope, Send
 from settled.web.stream import Stream
 
 DEFAULT_PREFIX = "/tasks"
@@ -101,7 +112,7 @@ class Problem(BaseModel):
 
 def tasks_router(
     tasks: Tasks, *, owner: Owner | None = None, authorize: Authorize | None = None,
-    errors: Literal["all", "public"] = "all", public_cache: bool = False,
+    errors: Literal["all", "public"] = "all", public_cache: bool = False, dashboard: App | None = None,
 ) -> APIRouter:  # fmt: skip
     """Return the router of one ``Tasks``: ``app.include_router(tasks_router(tasks), prefix="/tasks")``.
 
@@ -112,6 +123,7 @@ def tasks_router(
                   one that has an owner.
     errors        ``"public"`` lets only the messages of ``PublicError`` through
     public_cache  whether shared caches may keep what has settled
+    dashboard     what is served under ``/ui``: a ``settled.dashboard.Dashboard(tasks)``; None: nothing is
 
     Give it a prefix of its own. Dependencies given to ``include_router`` are honoured.
     """
@@ -119,30 +131,34 @@ def tasks_router(
     _PLACES.add(place)
     ends = _Endpoints(place.face)
     router = APIRouter(route_class=place.route_class, lifespan=place.lifespan, tags=["tasks"])
-    summaries = ("The browser client", "The same without the element", "To submit and wait")
+    if dashboard is not None:
+        pages = _Pages(dashboard)
+        for path in (f"/{DASHBOARD}", f"/{DASHBOARD}/{{rest:path}}"):
+            router.add_api_route(path, pages.page, methods=["GET", "HEAD", "POST"], include_in_schema=False)
+    summaries = ("The browser client", "The same without the element", "To submit and wait", "To look up many keys")
     for script, summary in zip(SCRIPTS, summaries, strict=True):
         router.add_api_route(
-            f"/{script}", ends.script, summary=summary, response_class=_Script, responses={304: _UNCHANGED}
+            f"/{script}", ends.script, summary=summary, response_class=_Script, responses={304: UNCHANGED}
         )
     router.add_api_route(
         "/{id}", ends.get_task, summary="A task as it stands", response_model=TaskBody,
-        openapi_extra={"parameters": _POLLING}, responses={304: _UNCHANGED, **_problems(401, 404, 410, 422, 503)},
+        openapi_extra={"parameters": POLLING}, responses={304: UNCHANGED, **problems_of(401, 404, 410, 422, 503)},
     )  # fmt: skip
     router.add_api_route(
         "/{id}/cancel", ends.cancel_task, methods=["POST"], summary="Cancel a task", response_model=TaskBody,
-        responses=_problems(401, 403, 404, 409, 410, 422, 503),
+        responses=problems_of(401, 403, 404, 409, 410, 422, 503),
     )  # fmt: skip
     router.add_api_route(
         "/{id}/retry", ends.retry_task, methods=["POST"], summary="Try a settled task again", response_model=TaskBody,
-        status_code=202, responses={202: _ACCEPTED, **_problems(401, 403, 404, 409, 410, 422, 503)},
+        status_code=202, responses={202: _ACCEPTED, **problems_of(401, 403, 404, 409, 410, 422, 503)},
     )  # fmt: skip
     router.add_api_route(
         "/{id}/events", ends.task_events, summary="A task's changes as they come", response_class=_Events,
-        openapi_extra={"parameters": _STREAMING}, responses={204: _ENDED, **_problems(401, 404, 410, 422, 503)},
+        openapi_extra={"parameters": _STREAMING}, responses={204: _ENDED, **problems_of(401, 404, 410, 422, 503)},
     )  # fmt: skip
     router.add_api_route(
         "/{id}/fragment", ends.task_fragment, summary="A task as a piece of HTML", response_class=HTMLResponse,
-        responses={204: _AWAY, **_problems(422)},
+        responses={204: _AWAY, **problems_of(422)},
     )  # fmt: skip
     for path, offered in (
         *((f"/{script}", SCRIPT) for script in SCRIPTS),
@@ -150,7 +166,7 @@ def tasks_router(
     ):
         if "HEAD" in offered:
             router.add_api_route(path, ends.head, methods=["HEAD"], include_in_schema=False, name=place.name)
-        others = [method for method in _METHODS if method not in offered]
+        others = [method for method in METHODS if method not in offered]
         router.add_api_route(path, ends.refuse, methods=others, include_in_schema=False)
     return router
 
@@ -181,7 +197,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         assert isinstance(error, SettledError)
-        return _response(problem_of(error))
+        return response_of(problem_of(error))
 
     app.add_exception_handler(SettledError, handle)
 
@@ -244,10 +260,34 @@ class _Endpoints:
 
     async def refuse(self, request: Request) -> Response:
         last = request.scope["path"].rpartition("/")[2]
-        return _response(not_offered(request.method, SCRIPT if last in SCRIPTS else ROUTES.get(last, ROUTES[""])))
+        return response_of(not_offered(request.method, SCRIPT if last in SCRIPTS else ROUTES.get(last, ROUTES[""])))
 
     async def _answer(self, operation: str, request: Request, task_id: str = "") -> Response:
-        return _response(await self._face.answer(operation, request.scope, request.receive, task_id))
+        return response_of(await self._face.answer(operation, request.scope, request.receive, task_id))
+
+
+class _Pages:
+    """The dashboard below the router, behind the dependencies that ``include_router`` was given."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def page(self, request: Request) -> Response:
+        rest = request.path_params.get("rest")
+        path = full_path(request.scope)
+        root = path if rest is None else path[: len(path) - len(rest) - 1]
+        return _Passing(self._app, {**request.scope, "path": path, "root_path": root})
+
+
+class _Passing(Response):
+    """Lets another app answer."""
+
+    def __init__(self, app: App, scope: Scope) -> None:
+        super().__init__()
+        self._app, self._scope = app, scope
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(self._scope, receive, send)
 
 
 class _Route(APIRoute):
@@ -303,7 +343,7 @@ def _names_a_task(task_id: str | None) -> bool:
 
 
 _PLACES: WeakSet[_Place] = WeakSet()
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class _Script(Response):
@@ -325,7 +365,8 @@ class _Streaming(Response):
         await self._stream.play(receive, send)
 
 
-def _response(answer: wire.Answer | Stream) -> Response:
+def response_of(answer: wire.Answer | Stream) -> Response:
+    """What FastAPI sends for an answer of a face."""
     if isinstance(answer, Stream):
         return _Streaming(answer)
     response = Response(status_code=answer.status)
@@ -334,12 +375,12 @@ def _response(answer: wire.Answer | Stream) -> Response:
     return response
 
 
-_UNCHANGED: dict[str, Any] = {"description": "Unchanged since the `ETag` in `If-None-Match`."}
+UNCHANGED: dict[str, Any] = {"description": "Unchanged since the `ETag` in `If-None-Match`."}
 _ACCEPTED: dict[str, Any] = {
     "description": "The new task.",
     "headers": {"Location": {"description": "Where to ask for the new task.", "schema": {"type": "string"}}},
 }
-_POLLING = [
+POLLING = [
     {
         "name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"}, "example": "wait=20",
         "description": f"`wait=N`: hold it for N seconds ({wire.LONGEST_WAIT} at most), or until the task changes.",
@@ -368,7 +409,8 @@ _DESCRIPTIONS = {
 }
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the schema says of these problem documents."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {

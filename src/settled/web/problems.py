@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from settled.errors import (
     BadArguments,
     BadInput,
+    BadKey,
     BadLedgerUrl,
     BadTaskFunction,
     BadTaskId,
@@ -48,6 +49,7 @@ _PROBLEMS: dict[type[SettledError], tuple[int, str, str | None]] = {
     BadTaskFunction: _DEFECT,
     BadInput: (422, "Unusable input", None),
     BadArguments: (422, "Unusable arguments", None),
+    BadKey: (422, "No such key", None),
     KeyConflict: (
         422,
         "Idempotency key used before",

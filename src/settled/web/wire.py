@@ -65,8 +65,8 @@ def body_of(row: Snapshot, *, public: bool = False) -> bytes:
         f'{{"id":{json_of(row.id)},"name":{json_of(row.name)},"status":"{row.status}","settled":{settled},'
         f'"result":{_result(row)},"error":{_error(row, public)},"progress":{progress},'
         f'"attempt":{row.attempt},"max_attempts":{row.max_attempts},'
-        f'"created_at":{_instant(row.created_at)},"started_at":{_instant(row.started_at)},'
-        f'"finished_at":{_instant(row.finished_at)},"settles_at":{_instant(row.settles_at)},'
+        f'"created_at":{instant(row.created_at)},"started_at":{instant(row.started_at)},'
+        f'"finished_at":{instant(row.finished_at)},"settles_at":{instant(row.settles_at)},'
         f'"settles_in":{settles_in},"retry_after":{pause}}}'
     ).encode()
 
@@ -106,9 +106,13 @@ def _no_json(constant: str) -> NoReturn:
 
 def message_of(row: Snapshot, *, public: bool) -> str:
     """Why it failed, for a person; with ``public`` only if the app meant it for its users."""
-    reason = row.reason or Reason.EXCEPTION  # a row that was failed by hand may have none
-    message = row.error_message or _GENERIC[reason]
-    if public and row.error_type != PUBLIC:
+    return message_for(row.reason or Reason.EXCEPTION, row.error_message, row.error_type, public=public)
+
+
+def message_for(reason: Reason, message: str | None, kind: str | None, *, public: bool) -> str:
+    """The same of a reason, a message and the type of an error."""
+    message = message or _GENERIC[reason]  # a row that was failed by hand may have none
+    if public and kind != PUBLIC:
         return _GENERIC[reason]
     hides = reason in (Reason.WORKER_LOST, Reason.NEVER_STARTED)
     return _WORKERS_NAME.sub("its process", message) if hides else message
@@ -126,7 +130,8 @@ def _text(text: str | None) -> str:
     return "null" if text is None else json_of(text)
 
 
-def _instant(ms: int | None) -> str:
+def instant(ms: int | None) -> str:
+    """An instant for people to read (RFC 3339), as JSON."""
     return "null" if ms is None else f'"{_second(ms // 1000)}.{ms % 1000:03d}Z"'
 
 
@@ -145,7 +150,7 @@ def event_of(row: Snapshot, *, public: bool = False) -> bytes:
 # -- answers
 
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")  # a result may look like a page
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -161,8 +166,8 @@ def polled(row: Snapshot, tag: bytes, cache: Headers, *, public: bool) -> Answer
     body = body_of(row, public=public)
     length = (b"content-length", b"%d" % len(body))
     if row.settled:
-        return Answer(200, [_JSON, length, NO_SNIFFING, (b"etag", tag), *cache], body)
-    return Answer(200, [_JSON, length, NO_SNIFFING, (b"etag", tag), NO_STORE, wait_header(retry_after(row))], body)
+        return Answer(200, [JSON, length, NO_SNIFFING, (b"etag", tag), *cache], body)
+    return Answer(200, [JSON, length, NO_SNIFFING, (b"etag", tag), NO_STORE, wait_header(retry_after(row))], body)
 
 
 def unchanged(row: Snapshot, tag: bytes, cache: Headers) -> Answer:
@@ -175,7 +180,7 @@ def unchanged(row: Snapshot, tag: bytes, cache: Headers) -> Answer:
 def changed(row: Snapshot, *, public: bool, location: str | None = None) -> Answer:
     """What a POST answers: 200 with the task as it stands now, or 202 with a new one and its ``location``."""
     body = body_of(row, public=public)
-    headers = [_JSON, (b"content-length", b"%d" % len(body)), NO_SNIFFING, NO_STORE]
+    headers = [JSON, (b"content-length", b"%d" % len(body)), NO_SNIFFING, NO_STORE]
     if not row.settled:
         headers.append(wait_header(retry_after(row)))
     if location is None:

@@ -25,21 +25,22 @@ WITH v AS (
     FROM unnest(%(id)s::text[], %(name)s::text[], %(arguments)s::text[], %(key)s::text[], %(owner)s::text[],
                 %(start)s::bigint[], %(timeout)s::bigint[], %(lease)s::bigint[], %(backoff)s::bigint[],
                 %(attempts)s::int[], %(reserve)s::bigint[], %(retry_of)s::text[], %(worker)s::text[], %(batch)s::text[],
-                %(lane)s::text[], %(places)s::int[], %(gap)s::bigint[])
+                %(lane)s::text[], %(places)s::int[], %(gap)s::bigint[], %(latest)s::text[])
          v (id, name, arguments, key, owner, start, timeout, lease, backoff, attempts, reserve, retry_of, worker, batch,
-            lane, places, gap)
+            lane, places, gap, latest)
     LEFT JOIN {schema}.task_workers w ON w.id = v.worker AND w.lost_at IS NULL),
 born AS (
     INSERT INTO {schema}.task_results (
         id, status, name, arguments, key, owner, attempt, max_attempts, timeout_ms, lease_ms, backoff_ms, created_at,
-        started_at, due_at, deadline_at, settles_at, worker, retry_of, batch, lane, lane_places, lane_gap_us)
+        started_at, due_at, deadline_at, settles_at, worker, retry_of, batch, lane, lane_places, lane_gap_us,
+        latest)
     SELECT v.id, CASE WHEN alive IS NULL THEN 'pending' ELSE 'running' END, v.name, v.arguments, v.key, v.owner,
         CASE WHEN alive IS NULL THEN 0 ELSE 1 END, v.attempts, v.timeout, v.lease, v.backoff, c.now,
         CASE WHEN alive IS NULL THEN NULL ELSE c.now END, c.now,
         CASE WHEN alive IS NULL THEN c.now + v.start
              ELSE least(c.now + v.timeout + %(margin)s::bigint, c.now + v.start + v.reserve) END,
-        c.now + v.start + v.reserve, alive, v.retry_of, v.batch, v.lane, v.places, v.gap
-    FROM v, (SELECT {schema}.began_ms() AS now) c
+        c.now + v.start + v.reserve, alive, v.retry_of, v.batch, v.lane, v.places, v.gap, v.latest
+    FROM v, (SELECT {schema}.began_ms() AS now) c {guard}
     ON CONFLICT DO NOTHING)
 SELECT {schema}.began_ms(), (SELECT json_agg(DISTINCT worker)::text FROM v WHERE worker IS NOT NULL AND alive IS NULL);
 
@@ -101,12 +102,12 @@ FROM won;
 -- what became of a worker; that it came late is no late write.
 WITH v AS (
     SELECT * FROM unnest(%(id)s::text[], %(attempt)s::int[], %(seen)s::text[], %(reason)s::text[], %(message)s::text[],
-                         %(type)s::text[], %(traceback)s::text[], %(expiry)s::bool[], %(number)s::int[])
-        v (id, attempt, seen, reason, message, type, traceback, expiry, number)),
+                         %(type)s::text[], %(traceback)s::text[], %(expiry)s::bool[], %(number)s::int[], %(retry)s::bigint[])
+        v (id, attempt, seen, reason, message, type, traceback, expiry, number, retry)),
 won AS (
     UPDATE {schema}.task_results t
     SET status = 'failed', result_data = NULL, reason = v.reason, error_message = v.message, error_type = v.type,
-        traceback = v.traceback, finished_at = {schema}.began_ms()
+        traceback = v.traceback, finished_at = {schema}.began_ms(), retry_after_ms = v.retry
     FROM v WHERE t.id = v.id AND t.attempt = v.attempt AND t.status = v.seen
         AND (t.settles_at > {schema}.now_ms() OR v.expiry AND v.reason <> 'worker_lost')
     RETURNING v.number, v.expiry),
@@ -172,6 +173,25 @@ WITH claimed AS (
       AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = %(worker)s::text AND w.lost_at IS NULL)
     RETURNING t.*)
 SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN claimed ON true;
+
+-- name: claim_lanes
+-- The same for those in lanes, as far as these have room.
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
+LEFT JOIN {schema}.claim_lanes(%(worker)s::text, %(names)s::text[], %(limit)s::int, %(margin)s::bigint) claimed ON true
+ORDER BY due_at, id;
+
+-- name: claim_one_of_lane
+-- The same for one that is asked for; if its lane has no room, an engine is to be told of it again soon.
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
+LEFT JOIN {schema}.claim_one_of_lane(
+    %(worker)s::text, %(names)s::text[], %(id)s::text, %(margin)s::bigint, %(soon)s::bigint) claimed ON true;
+
+-- name: publish_lanes
+-- The same for those in lanes: no more than may start.
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
+LEFT JOIN {schema}.publish_lanes(
+    %(names)s::text[], %(limit)s::int, %(after)s::bigint, %(within)s::bigint) taken ON true
+ORDER BY due_at, id;
 
 -- name: publish
 -- Pending tasks that an engine is to be told of again; the next time is as far away as the task is old.
@@ -256,12 +276,69 @@ WITH gone AS (
         WHERE (id < %(before)s::text OR id > %(after)s::text) AND status IN ('completed', 'failed')
           AND coalesce(finished_at, settles_at) < {schema}.began_ms() - %(age)s::bigint
         ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED)
-    RETURNING 1)
+    RETURNING 1),
+forgotten AS (DELETE FROM {schema}.task_lanes WHERE next_us < {schema}.began_ms() * 1000)
 SELECT {schema}.began_ms(), count(*) FROM gone;
+
+-- name: delete
+WITH gone AS (
+    DELETE FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]) AND status IN ('completed', 'failed') RETURNING id)
+SELECT {schema}.began_ms(), coalesce(json_agg(id)::text, '[]') FROM gone;
 
 -- name: read_tasks
 -- A row is as of the instant at which the statement began, before anything was read: never later than what it says.
 SELECT {task}, {schema}.began_ms() FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]);
+
+-- name: batch_states
+-- Of the tasks of a batch by status; and of its first task.
+SELECT s.status, s.count, s.finished_at, s.settles_at, f.name, f.owner, f.created_at, {schema}.began_ms()
+FROM (SELECT status, count(*) AS count, max(finished_at) AS finished_at, max(settles_at) AS settles_at
+      FROM {schema}.task_results WHERE batch = %(batch)s::text GROUP BY status) s,
+     (SELECT name, owner, created_at FROM {schema}.task_results WHERE batch = %(batch)s::text ORDER BY id LIMIT 1) f;
+
+-- name: batch_page
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND id > coalesce(%(after)s::text, '') ORDER BY id LIMIT %(limit)s::int;
+
+-- name: batch_open
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND status IN ('pending', 'running') LIMIT %(limit)s::int;
+
+-- name: batch_begun
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND (status = 'running' OR status = 'pending' AND attempt > 0) LIMIT %(limit)s::int;
+
+-- name: batch_ended
+-- What has settled since an instant. One that was settled by hand may not say when: it is found page by page.
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND status IN ('completed', 'failed')
+  AND (finished_at, id) > (%(since)s::bigint, %(after)s::text)
+ORDER BY finished_at, id LIMIT %(limit)s::int;
+
+-- name: batch_failed
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE batch = %(batch)s::text AND id > coalesce(%(after)s::text, '') AND status = 'failed'
+ORDER BY id LIMIT %(limit)s::int;
+
+-- name: batch_failures
+SELECT coalesce(reason, 'exception'), error_message, error_type, count(*)
+FROM {schema}.task_results WHERE batch = %(batch)s::text AND status = 'failed'
+GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2 LIMIT %(limit)s::int;
+
+-- name: batch_overdue
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE status IN ('pending', 'running') AND deadline_at <= {schema}.began_ms() AND batch = %(batch)s::text
+ORDER BY deadline_at LIMIT %(limit)s::int;
+
+-- name: batch_workers
+SELECT DISTINCT worker FROM {schema}.task_results WHERE batch = %(batch)s::text AND status = 'running';
+
+-- name: batch_marks
+-- What a waiter could notice of these batches.
+SELECT batch, json_agg(status || count ORDER BY status)::text FROM (
+    SELECT batch, status, count(*) AS count FROM {schema}.task_results
+    WHERE batch = ANY (%(batches)s::text[]) GROUP BY batch, status) found
+GROUP BY batch;
 
 -- name: quiet
 -- Whether no other transaction that has written tasks is under way, here, where all writing is done.
@@ -290,9 +367,20 @@ WHERE status IN ('pending', 'running') AND settles_at <= {schema}.began_ms() LIM
 SELECT min(deadline_at), {schema}.began_ms() FROM {schema}.task_results WHERE status IN ('pending', 'running');
 
 -- name: next_due
--- When the next pending task of these names may be claimed.
-SELECT min(due_at), {schema}.began_ms() FROM {schema}.task_results
-WHERE status = 'pending' AND lane IS NULL AND name = ANY (%(names)s::text[]);
+-- When the next pending task of these names may be claimed that is in no lane, and whether any is in one.
+SELECT min(due_at), {schema}.began_ms(),
+       EXISTS (SELECT 1 FROM {schema}.task_results WHERE status = 'pending' AND lane IS NOT NULL)
+FROM {schema}.task_results WHERE status = 'pending' AND lane IS NULL AND name = ANY (%(names)s::text[]);
+
+-- name: next_in_lanes
+-- When the next task in a lane may be claimed; full lanes do not count.
+SELECT min(greatest(h.due_at, CASE WHEN h.gap_us IS NULL THEN 0
+                                   ELSE ceil((coalesce(l.next_us, 0) - greatest(0, 100000 - h.gap_us)) / 1000.0) END))::bigint,
+       {schema}.began_ms()
+FROM {schema}.lane_heads(%(names)s::text[]) h LEFT JOIN {schema}.task_lanes l ON l.lane = h.lane
+WHERE h.places IS NULL OR h.places > (
+    SELECT count(*) FROM {schema}.task_results r
+    WHERE r.status = 'running' AND r.lane IS NOT NULL AND r.lane = h.lane);
 
 -- name: not_running
 -- Which of these attempts are not running any more.
@@ -366,3 +454,75 @@ SELECT count(*) FROM pg_locks p
 WHERE p.locktype = 'advisory' AND p.objsubid = 1 AND p.granted AND p.pid <> pg_backend_pid()
   AND p.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND ((p.classid::bigint << 32) | p.objid::bigint) = %(key)s::bigint;
+
+-- name: start_refresh
+-- One refresh for each key: only if none is open, and, unless a hand forces it, its value is missing or not fresh
+-- and it may be tried again. A key for which that is clear beforehand is not locked.
+WITH v AS (
+    SELECT * FROM unnest(%(name)s::text[], %(key)s::text[], %(task)s::text[], %(fresh)s::bigint[], %(retry)s::bigint[],
+                         %(cap)s::bigint[], %(keep)s::bigint[], %(history)s::int[])
+        v (name, key, task, fresh, retry, cap, keep, history)),
+done AS (
+    INSERT INTO {schema}.task_latest AS l (
+        name, key, task, refreshing, fresh_ms, retry_ms, retry_cap_ms, keep_ms, history)
+    SELECT v.name, v.key, v.task, true, v.fresh, v.retry, v.cap, v.keep, v.history
+    FROM v LEFT JOIN {schema}.task_latest o ON o.name = v.name AND o.key = v.key
+    WHERE o.name IS NULL OR NOT o.refreshing AND (
+        %(force)s::bool OR o.retry_at <= {schema}.now_ms() AND (o.got_at IS NULL OR o.got_at + v.fresh <= {schema}.now_ms()))
+    ORDER BY v.name, v.key
+    ON CONFLICT (name, key) DO UPDATE SET
+        task = excluded.task, refreshing = true, fresh_ms = excluded.fresh_ms, retry_ms = excluded.retry_ms,
+        retry_cap_ms = excluded.retry_cap_ms, keep_ms = excluded.keep_ms, history = excluded.history
+    WHERE NOT l.refreshing AND (
+        %(force)s::bool OR l.retry_at <= {schema}.now_ms()
+        AND (l.got_at IS NULL OR l.got_at + excluded.fresh_ms <= {schema}.now_ms())))
+SELECT {schema}.began_ms();
+
+-- name: put
+-- A value by hand, which is as good as a refresh's; not while one is open, but for a task that is known to be gone.
+WITH done AS (
+    INSERT INTO {schema}.task_latest AS l (
+        name, key, value, got_at, fresh_ms, retry_ms, retry_cap_ms, keep_ms, history)
+    VALUES (%(name)s::text, %(key)s::text, %(value)s::json, {schema}.began_ms(), %(fresh_ms)s::bigint,
+            %(retry_ms)s::bigint, %(retry_cap_ms)s::bigint, %(keep_ms)s::bigint, %(history)s::int)
+    ON CONFLICT (name, key) DO UPDATE SET
+        history = excluded.history, value = excluded.value, got_at = excluded.got_at, task = NULL, refreshing = false,
+        failures = 0, retry_at = 0, last_error = NULL, last_reason = NULL, last_error_type = NULL,
+        last_error_at = NULL, fresh_ms = excluded.fresh_ms, retry_ms = excluded.retry_ms,
+        retry_cap_ms = excluded.retry_cap_ms, keep_ms = excluded.keep_ms
+    WHERE NOT l.refreshing OR l.task = %(gone)s::text
+    RETURNING 1)
+SELECT {schema}.began_ms(), count(*) FROM done;
+
+-- name: purge
+-- A key with all that is known of it; not while a refresh is open.
+WITH gone AS (
+    DELETE FROM {schema}.task_latest
+    WHERE name = %(name)s::text AND key = %(key)s::text AND (NOT refreshing OR task = %(gone)s::text) RETURNING 1)
+SELECT {schema}.began_ms(), count(*) FROM gone;
+
+-- name: forget
+-- Keys that nobody has asked for in so long that they were not refreshed.
+WITH gone AS (
+    DELETE FROM {schema}.task_latest WHERE (name, key) IN (
+        SELECT name, key FROM {schema}.task_latest
+        WHERE keep_ms IS NOT NULL AND NOT refreshing
+          AND greatest(coalesce(got_at, 0), coalesce(last_error_at, 0)) + keep_ms < {schema}.began_ms()
+        ORDER BY name, key LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED)
+    RETURNING 1)
+SELECT {schema}.began_ms(), count(*) FROM gone;
+
+-- name: read_latests
+SELECT {latest}, {schema}.began_ms()
+FROM unnest(%(names)s::text[], %(keys)s::text[]) v (asked_name, asked_key)
+JOIN {schema}.task_latest l ON l.name = v.asked_name AND l.key = v.asked_key;
+
+-- name: list_latest
+SELECT {latest}, {schema}.began_ms() FROM {schema}.task_latest
+WHERE (%(name)s::text IS NULL OR name = %(name)s::text) AND (NOT %(failing)s::bool OR last_error IS NOT NULL)
+  AND (%(after_name)s::text IS NULL OR (name, key) > (%(after_name)s::text, %(after_key)s::text))
+ORDER BY name, key LIMIT %(limit)s::int;
+
+-- name: former
+SELECT value, got_at FROM {schema}.task_latest_history
+WHERE name = %(name)s::text AND key = %(key)s::text ORDER BY id DESC LIMIT %(limit)s::int;

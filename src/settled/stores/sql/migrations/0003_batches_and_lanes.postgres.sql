@@ -30,7 +30,8 @@ CREATE INDEX task_results_lane_told ON {schema}.task_results (lane, publish_at)
 
 -- A batch page by page, and how many of its tasks are in which status, and ended since when.
 CREATE INDEX task_results_batch ON {schema}.task_results (batch, id) WHERE batch IS NOT NULL;
-CREATE INDEX task_results_batch_status ON {schema}.task_results (batch, status, finished_at) WHERE batch IS NOT NULL;
+CREATE INDEX task_results_batch_status ON {schema}.task_results (batch, status, finished_at, settles_at)
+    WHERE batch IS NOT NULL;
 
 -- For each lane in which a task of these names waits and is not overdue, the next such task: one probe for each lane.
 CREATE FUNCTION {schema}.lane_heads(known text[]) RETURNS TABLE (lane text, due_at bigint, places integer, gap_us bigint)
@@ -146,4 +147,35 @@ BEGIN
         GET DIAGNOSTICS taken = ROW_COUNT;
         rest := rest - taken;
     END LOOP;
+END $$;
+
+-- Moves one task that is asked for to running, if its lane has room; else an engine is to be told of it again soon.
+CREATE FUNCTION {schema}.claim_one_of_lane(asking text, known text[], wanted text, margin bigint, soon bigint)
+    RETURNS SETOF {schema}.task_results LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    one   record;
+    taken integer := 0;
+BEGIN
+    SELECT t.lane, t.lane_places, t.lane_gap_us INTO one FROM {schema}.task_results t
+    WHERE t.id = wanted AND t.status = 'pending' AND t.lane IS NOT NULL AND t.due_at <= {schema}.began_ms()
+      AND t.name = ANY (known);
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF {schema}.lane_room(one.lane, one.lane_places, one.lane_gap_us, 1) = 1 THEN
+        RETURN QUERY UPDATE {schema}.task_results t
+            SET status = 'running', attempt = t.attempt + 1, started_at = {schema}.began_ms(), worker = asking,
+                error_type = NULL, traceback = NULL,
+                deadline_at = least({schema}.began_ms() + t.timeout_ms + margin, t.settles_at)
+            WHERE t.id = wanted AND t.status = 'pending' AND t.due_at <= {schema}.began_ms()
+              AND t.deadline_at > {schema}.now_ms()
+              AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = asking AND w.lost_at IS NULL)
+            RETURNING t.*;
+        GET DIAGNOSTICS taken = ROW_COUNT;
+        PERFORM {schema}.lane_took(one.lane, one.lane_gap_us, taken);
+    ELSE
+        UPDATE {schema}.task_results t
+        SET publish_at = least(coalesce(t.publish_at, {schema}.began_ms() + soon), {schema}.began_ms() + soon)
+        WHERE t.id = wanted AND t.status = 'pending';
+    END IF;
 END $$;

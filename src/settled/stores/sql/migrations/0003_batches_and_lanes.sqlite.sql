@@ -28,4 +28,5 @@ CREATE INDEX task_results_lane_told ON task_results (lane, publish_at)
 
 -- A batch page by page, and how many of its tasks are in which status, and ended since when.
 CREATE INDEX task_results_batch ON task_results (batch, id) WHERE batch IS NOT NULL;
-CREATE INDEX task_results_batch_status ON task_results (batch, status, finished_at) WHERE batch IS NOT NULL;
+CREATE INDEX task_results_batch_status ON task_results (batch, status, finished_at, settles_at)
+    WHERE batch IS NOT NULL;

@@ -13,6 +13,7 @@ from typing import Any
 from bench.zombies.faults import Fault
 from bench.zombies.grading import BROKEN, SETTLED, grade
 from bench.zombies.instance import Instance
+from bench.zombies.kept import impersonal
 from bench.zombies.page import Page, Seen
 
 CONTROL_WITHIN = 120.0
@@ -81,7 +82,7 @@ class Cell:
             "why": why,
             "status": seen.status,
             "seconds": seen.ended_at,
-            "reason": shortened(seen.reason),
+            "reason": shortened(impersonal(seen.reason)),
             "result": None if seen.result is None else repr(seen.result)[:200],
             "flipped_to": seen.flipped_to,
             "executions": sum(note.endswith(" begin") for note in notes),

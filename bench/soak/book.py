@@ -71,6 +71,8 @@ class Book:
     def ended(self, task_id: str, ending: Ending) -> None:
         """Somebody's wait over HTTP has ended."""
         self.waits[ending.end] += 1
+        if ending.end == "unknown" and task_id:
+            self.broken.append(f"who waited for {task_id} was told that there is no such task")
         if ending.end in ("completed", "failed"):
             self._told.append((task_id, f"{ending.end} {ending.reason or ''}"))
 

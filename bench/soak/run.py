@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import random
-import shlex
 import sys
 import tempfile
 import time
@@ -141,22 +140,31 @@ class Soak:
         out, err = await process.communicate()
         locked = {"level": "away", "subject": "ledger", "message": err.decode("utf-8", "replace")[-300:]}
         findings = json.loads(out)["findings"] if out.startswith(b"{") else [locked]
+        for finding in findings:  # where the ledger lay says nothing
+            finding["message"] = finding["message"].replace(f"{self.folder}/", "")
         said = [finding for finding in findings if finding["level"] != "ok"]
         self.doctors.append({"at": round(time.monotonic() - self.began), "said": said})
         self.book.broken += [f"the doctor: {each['message']}" for each in said if each["level"] == "broken"]
+
+    def _command(self) -> str:
+        """What plays it again, wherever the ledger and the files are."""
+        options = [
+            f"--minutes {self.args.minutes:g} --rate {self.args.rate:g} --strike-every {self.args.strike_every:g}"
+        ]
+        options += [f"--seed {self.args.seed}", *(["--ledger postgresql://…"] if self.args.ledger else [])]
+        return f"python -m bench.soak.run {' '.join(options)}"
 
     def _report(self, rows: dict[str, int]) -> dict[str, Any]:
         book = self.book
         late = sorted(book.late)
         return {
             "about": {
-                **describe(self.folder),
-                "command": shlex.join(["python", "-m", "bench.soak.run", *sys.argv[1:]]).replace(self.url, "…"),
+                **{key: fact for key, fact in describe(self.folder).items() if key != "load at the start"},
+                "command": self._command(),
                 "ledger": self.url.partition(":")[0],
                 "minutes": self.args.minutes,
                 "rate": self.args.rate,
                 "seed": self.args.seed,
-                "load at the end": f"{os.getloadavg()[0]:.1f}",
             },
             "broken": book.broken,
             "submitted": dict(self.load.counts),

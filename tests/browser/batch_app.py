@@ -18,7 +18,7 @@ FOLDER = Path(os.environ.get("SETTLED_TEST_FOLDER", "."))
 STRICT = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:"
 LONGEST = 60.0
 
-tasks = Tasks(f"sqlite:///{FOLDER / 'tasks.db'}", concurrency=200, drain=0.5)
+tasks = Tasks(f"sqlite:///{FOLDER / 'tasks.db'}", concurrency=200, drain=0.5, lease=3.0)
 gates: dict[str, asyncio.Event] = {}
 
 
@@ -33,7 +33,7 @@ async def step(number: int, gate: str) -> str:
     return f"number {number}"
 
 
-@tasks.task(timeout=1.5, start_timeout=1.0)
+@tasks.task(timeout=8.0, start_timeout=2.0)
 async def brief(number: int) -> None:
     await asyncio.sleep(LONGEST)
 

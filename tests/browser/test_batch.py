@@ -160,7 +160,7 @@ def test_it_goes_on_when_the_server_is_back_and_ends_when_nobody_answers_any_mor
         expect(page.locator(".rows .row")).to_have_count(5)
         server.kill()
         expect(page.locator("settled-batch")).to_have_attribute("lost", "", timeout=30_000)
-        ended(page, "unreachable", 1.0 + 1.5 + 30 + GRACE + 20)  # its lease is 30 s, and counts
+        ended(page, "unreachable", 2.0 + 8.0 + 3.0 + GRACE + 20)
         server.start()
         page.get_by_role("button", name="Look again").click()
         ended(page, "failed")

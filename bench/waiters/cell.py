@@ -71,6 +71,7 @@ class Stage:
         self.outcome = Outcome()
         self.news = asyncio.Event()
         self.ready = asyncio.Event()
+        self.paused = asyncio.Event()
         self.lag = 0.0
 
     def told(self, copy: int, end: str | None, message: str) -> None:
@@ -90,6 +91,8 @@ class Stage:
                 self.ready.set()
             else:
                 self.told(*json.loads(params["payload"]))
+        elif method == "Debugger.paused":
+            self.paused.set()
         elif method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             text = details.get("exception", {}).get("description") or details["text"]
@@ -189,7 +192,7 @@ async def _to_the_end(stage: Stage, row: Row, client: Client) -> None:
     during = asyncio.ensure_future(row.during(stage))
     pulse = asyncio.ensure_future(stage.feel(page=not row.still))
     try:
-        until = max(HORIZON, client.gives_up / stage.clock.scale + 2.0)
+        until = max(HORIZON, client.gives_up + 2.0)
         if row.truth == STOPPED:
             async with asyncio.timeout(BOUND):
                 await asyncio.shield(during)

@@ -103,10 +103,12 @@ class Stage:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            await asyncio.sleep(BEAT)
-            if page and self.tab is not None:
-                await self.tab.run("0")
-            self.lag = max(self.lag, (loop.time() - begun - BEAT) / self.clock.scale)
+            try:
+                await asyncio.sleep(BEAT)
+                if page and self.tab is not None:
+                    await self.tab.run("0")
+            finally:  # also if there is no answer to the end
+                self.lag = max(self.lag, (loop.time() - begun - BEAT) / self.clock.scale)
 
     async def leave(self) -> None:
         if self.tab is not None:

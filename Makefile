@@ -8,6 +8,7 @@ LEDGER  ?=
 JOBS    ?= 4
 TESTS   ?=
 BENCH   ?=
+SOAK    ?=
 WAITERS ?=
 ZOMBIES ?=
 
@@ -22,7 +23,7 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-py test-js build-js lint format bench bench-check bench-postgres zombies zombies-all waiters clean $(VENV)
+.PHONY: help demo test test-py test-js build-js lint format bench bench-check bench-postgres soak zombies zombies-all waiters clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
@@ -83,6 +84,9 @@ bench/waiters/node_modules/.ready: bench/waiters/package.json bench/waiters/pack
 	cd bench/waiters && npm ci --ignore-scripts --no-audit --no-fund
 	$(BIN)/$(PIP) install --no-deps --require-hashes --target bench/waiters/node_modules/.python -r bench/waiters/requirements.txt
 	touch $@
+
+soak: $(VENV)/.ready ## the demo under load and under fire, every task watched (SOAK= --minutes 60, LEDGER=postgresql://…)
+	$(BIN)/python -m bench.soak.run $(if $(LEDGER),--ledger '$(LEDGER)') $(SOAK)
 
 bench-check: $(VENV)/.ready ## fail if settled has become much slower beside the same by hand (half a minute)
 	$(BIN)/python -m bench.speed.check

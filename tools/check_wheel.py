@@ -17,6 +17,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 NEEDS_OTHERS = (
     "settled.web.fastapi", "settled.demo", "settled.stores.postgres", "settled.within.psycopg",
     "settled.within.sqlalchemy", "settled.engines.celery", "settled.engines.procrastinate", "settled.adopt.celery",
+    "settled.testing.plugin", "settled.testing.server",
 )  # fmt: skip
 IMPORT_ALONE = "import sys, importlib as i; sys.path.insert(0, sys.argv[1]); list(map(i.import_module, sys.argv[2:]))"
 

@@ -26,6 +26,7 @@ from settled.errors import (
 from settled.function import TaskFunction
 from settled.latest import Latest, LatestFunction
 from settled.ledger import Ledger
+from settled.limit import Limit
 from settled.policy import Policy
 from settled.records import BatchEnding, BatchSnapshot, Ending, Failure, Snapshot
 from settled.remote import await_, wait
@@ -58,6 +59,7 @@ __all__ = [
     "LedgerFull",
     "LedgerTooNew",
     "LedgerUnavailable",
+    "Limit",
     "NotAllowed",
     "NotSettled",
     "Policy",

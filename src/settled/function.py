@@ -12,6 +12,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from settled import json_text
 from settled.batch import Batch
 from settled.errors import BadArguments, BadInput, BadPolicy, BadTaskFunction
+from settled.limit import Limit
 from settled.policy import Policy, ms
 from settled.records import NewTask
 from settled.runner import process
@@ -26,6 +27,8 @@ LONGEST_GRACE = 3_600.0
 """Seconds between asking a process to end and killing it, or those that running tasks get at shutdown."""
 MOST_CHARACTERS = 1_000
 """Of a name, a key or an owner."""
+MOST_ITEMS = 1_000
+"""Of one grouped call."""
 ISOLATIONS = ("coroutine", "thread", "process")
 
 
@@ -50,7 +53,7 @@ class TaskFunction(Generic[P, R]):
 
     def __init__(
         self, function: Callable[P, R], submitter: Submitter, described: Function, policy: Policy, isolation: str,
-        key: str | None = None, owner: str | None = None, connection: Any = None,
+        key: str | None = None, owner: str | None = None, connection: Any = None, limit: Limit | None = None,
     ) -> None:  # fmt: skip
         self.function = function
         self.name = described.name
@@ -60,10 +63,11 @@ class TaskFunction(Generic[P, R]):
         self.__doc__ = function.__doc__
         self.__name__ = getattr(function, "__name__", self.name)
         self.__wrapped__ = function
-        self._submitter = submitter
+        self.submitter = submitter
         self._key = key
         self._owner = owner
         self._connection = connection
+        self.limit = limit
         self._signature = _without(inspect.signature(function), described.context_parameter)
         self._least, self._most = _positional(self._signature)
         self._template = NewTask(
@@ -75,13 +79,16 @@ class TaskFunction(Generic[P, R]):
         """Run it here and now, as if it were no task."""
         return self.function(*args, **kwargs)
 
+    def __repr__(self) -> str:
+        return f"<TaskFunction {self.name}>"
+
     def submit(self, /, *args: Any, **kwargs: Any) -> Task:
         """Submit a call, durable when this returns; raise ``BadArguments``, ``KeyConflict``, ``LedgerUnavailable``."""
-        return self._submitter.submit_new(self.new(args, kwargs), self._connection)
+        return self.submitter.submit_new(self.new(args, kwargs), self._connection)
 
     def asubmit(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Task]:
         """The same, to be awaited on an event loop."""
-        return self._submitter.asubmit_new(self.new(args, kwargs), self._connection)
+        return self.submitter.asubmit_new(self.new(args, kwargs), self._connection)
 
     def submit_many(self, items: Iterable[Any]) -> Batch:
         """Submit a call for each item, all in one commit, as a batch with an id of its own.
@@ -90,11 +97,11 @@ class TaskFunction(Generic[P, R]):
         ``BadInput`` for no items, ``BadArguments`` for one that does not fit (nothing is submitted then), and what
         ``submit`` raises. An idempotency key given to ``using`` is the whole batch's.
         """
-        return self._submitter.submit_batch(self._news(items))
+        return self.submitter.submit_batch(self._news(items))
 
     def asubmit_many(self, items: Iterable[Any]) -> Coroutine[Any, Any, Batch]:
         """The same, to be awaited on an event loop."""
-        return self._submitter.asubmit_batch(self._news(items))
+        return self.submitter.asubmit_batch(self._news(items))
 
     def using(
         self, *, key: str | None = None, owner: str | None = None, timeout: float | None = None,
@@ -118,13 +125,14 @@ class TaskFunction(Generic[P, R]):
         )
         return TaskFunction(
             self.function,
-            self._submitter,
+            self.submitter,
             self.described,
             policy,
             self.isolation,
             self._key if key is None else key,
             self._owner if owner is None else owner,
             self._connection if within is None else within,
+            self.limit,
         )
 
     def _news(self, items: Iterable[Any]) -> list[NewTask]:
@@ -139,7 +147,7 @@ class TaskFunction(Generic[P, R]):
             )
         news = []
         for place, item in enumerate(items):
-            args, kwargs = ((), item) if isinstance(item, dict) else (item if isinstance(item, tuple) else (item,), {})
+            args, kwargs = ((item,), {}) if self.described.group else _call_of(item)
             try:
                 news.append(self.new(args, kwargs))
             except BadArguments as error:
@@ -148,6 +156,11 @@ class TaskFunction(Generic[P, R]):
 
     def new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
         """Check the arguments and return what the ledger is to write."""
+        if self.described.group and (kwargs or len(args) != 1):
+            raise BadArguments(
+                f"{self.name} is called with a list of items, and each submit gives one of them: submit(item). "
+                "Nothing was submitted."
+            )
         if kwargs or not self._least <= len(args) <= self._most:
             try:
                 self._signature.bind(*args, **kwargs)
@@ -156,12 +169,23 @@ class TaskFunction(Generic[P, R]):
                     f"{self.name}{self._signature} cannot be called like this: {error}. Nothing was submitted."
                 ) from None
         arguments = arguments_of(self.name, args, kwargs, self.described.max_result_bytes)
+        if self.limit is not None:
+            lane = self.limit.lane(self.name, args, kwargs)
+            if lane is not None:
+                new = NewTask(self.name, arguments, *self._template[2:])
+                return new._replace(lane=lane, lane_places=self.limit.concurrency, lane_gap_us=self.limit.gap_us)
         return NewTask(self.name, arguments, *self._template[2:])
+
+
+def _call_of(item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(item, dict):
+        return (), item
+    return item if isinstance(item, tuple) else (item,), {}
 
 
 def describe(
     function: Callable[..., Any], *, name: str | None, isolation: str | None, memory_limit: int | None,
-    kill_grace: float, max_result_bytes: int,
+    kill_grace: float, max_result_bytes: int, batch: int | None = None,
 ) -> tuple[Function, str]:  # fmt: skip
     """Check a function that is to be registered; return what isolations must know of it, and its isolation."""
     if not callable(function):
@@ -199,8 +223,25 @@ def describe(
             f"memory_limit={memory_limit!r} for {label} is too small: give bytes, at least 1048576 (1 MiB)."
         )
     parameter = _context_parameter(function, signature)
+    group = _group(label, signature, parameter, batch)
     position = _position(signature, parameter)
-    return Function(function, label, parameter, max_result_bytes, memory_limit, kill_grace, position), chosen
+    return Function(function, label, parameter, max_result_bytes, memory_limit, kill_grace, position, group), chosen
+
+
+def _group(name: str, signature: inspect.Signature, context: str | None, batch: int | None) -> int:
+    """How many items one call gets at most; 0 where each call is one task's."""
+    if batch is None:
+        return 0
+    checked_number("batch", batch, 1, MOST_ITEMS, whole=True)
+    if context is not None:
+        raise BadTaskFunction(
+            f"{name} has batch={batch}, so one call is for several tasks and there is no Context of one of them. Leave "
+            f"the parameter {context!r} out."
+        )
+    least, most = _positional(signature)
+    if not least <= 1 <= most:
+        raise BadTaskFunction(f"{name}{signature} has batch={batch}, so it must take one argument: the list of items.")
+    return batch
 
 
 def checked_number(what: str, value: object, least: float, most: float, *, whole: bool = False) -> None:

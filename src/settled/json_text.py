@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import json.encoder
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 _read = json.JSONDecoder().raw_decode
 _make_parts: Any = getattr(json.encoder, "c_make_encoder", None)  # CPython has it
@@ -35,3 +35,15 @@ def writer(default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]:
             return encoder.encode(value)
 
     return dumps
+
+
+def decoded(text: str | None) -> Any:
+    """The value of JSON text; the text itself where code that writes rows by hand put something else."""
+    try:
+        return None if text is None else json.loads(text, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")

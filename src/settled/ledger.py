@@ -30,7 +30,7 @@ from settled.post import Post
 from settled.reader import Reader
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
-from settled.stores.base import Beat, Claim, Loss, Progress, Prune, Publish, Refresh, RowRefused, Store
+from settled.stores.base import Beat, Claim, Due, Loss, Progress, Prune, Publish, Refresh, RowRefused, Store
 from settled.writer import FOREVER, Writer
 
 log = logging.getLogger("settled")
@@ -61,6 +61,7 @@ class Ledger:
         """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
         self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
+        self.lane_freed: Callable[[Post], None] = lambda post: None
         self.cancelled: Callable[[Snapshot], None] = lambda row: None
         """Told of an open task, as it was, that a person has cancelled through this process."""
         self._journal = Journal(store.journal)
@@ -125,14 +126,20 @@ class Ledger:
         claimed: Rows = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
         return claimed
 
-    def aclaim(self, worker: str, names: Sequence[str], limit: int) -> asyncio.Future[Rows]:
-        """The same, on an event loop."""
-        return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit), READ_PATIENCE)
+    def aclaim(self, worker: str, names: Sequence[str], limit: int, *, lanes: bool = False) -> asyncio.Future[Rows]:
+        """The same on an event loop, for tasks in lanes or for all others."""
+        return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit, None, lanes), READ_PATIENCE)
 
-    async def anything_due(self, names: Sequence[str]) -> bool:
-        """Whether a task of these names may be claimed now; one index probe when there is none."""
-        due = await self.aread(self.store.next_due, json.dumps(list(names)))
-        return due is not None and due <= self.store.now()
+    async def due_in(self, names: Sequence[str]) -> tuple[float | None, float | None]:
+        """Seconds until a task of these names may be claimed, in no lane and in one; one index probe if there is none.
+
+        To look through the lanes may take longer than an event loop may wait.
+        """
+        known = json.dumps(list(names))
+        due: Due = await self.aread(self.store.next_due, known)
+        ready = await self._reader.call(self.store.next_in_lanes, known) if due.lanes else None
+        now = self.store.now()
+        return None if due.at is None else (due.at - now) / 1000, None if ready is None else (ready - now) / 1000
 
     def unpublished(self, names: Sequence[str], limit: int) -> Rows:
         """Take up to ``limit`` pending tasks of these names that an engine is to be told of again.
@@ -173,6 +180,14 @@ class Ledger:
     def settle_all(self, found: Sequence[Verdict], patience: float = SUBMIT_PATIENCE) -> list[bool]:
         """Write many verdicts and wait for them; False for each that came too late and was refused."""
         return self._writer.write_all("settle", found, patience)
+
+    def add_all(self, new: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        """Create tasks, durable when this returns; False for each whose idempotency key named one that exists."""
+        return self._writer.write_all("insert", new, SUBMIT_PATIENCE)
+
+    def delete(self, task_ids: Sequence[str]) -> list[bool]:
+        """Delete those of the tasks that have settled, sooner than retention would; False for the others."""
+        return self._writer.write_all("delete", task_ids, SUBMIT_PATIENCE)
 
     def record_progress(self, progress: Progress, future: Future[bool] | None = None) -> None:
         """Queue how far an attempt has come; lost if the ledger is away, for it decides nothing."""
@@ -496,7 +511,10 @@ class Ledger:
     def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
         news = {v.id: verdicts.final(v, now) for v in won if self.bell.heard_by_anyone(v.id)}
         self.bell.ring(news, news, post)
-        self._ring_batches([v.row for v in won if v.row is not None], post)
+        rows = [v.row for v in won if v.row is not None]
+        self._ring_batches(rows, post)
+        if any(row.lane is not None for row in rows):
+            self.lane_freed(post)
 
     def _ring_batches(self, rows: Sequence[Snapshot], post: Post) -> None:
         batches = {row.batch for row in rows if row.batch is not None}

@@ -61,7 +61,8 @@ class Publisher:
     def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
         """Told by the writer of what was committed."""
         if len(self._queue) < MOST:
-            self._queue.extend(row for _, (row, created) in rows if created and row.name in self._functions)
+            mine = [row for _, (row, created) in rows if created and row.name in self._functions]
+            self._queue.extend(row for row in mine if row.lane is None)  # the others as far as their lanes have room
             self._thread.wake()
 
     def _step(self) -> float:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from settled import guard, waiter
 from settled.batch import Batch
 from settled.batches import Batches
+from settled.clock import Clock
 from settled.engines.base import RemoteEngine
 from settled.engines.embedded import EmbeddedEngine, Registered
-from settled.errors import BadInput, BadTaskFunction, UnknownTaskName
+from settled.errors import BadInput, BadTaskFunction, NotAllowed, UnknownTaskName
 from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
 from settled.latest import LatestFunction
 from settled.latest.options import Seconds, options_of
 from settled.ledger import Ledger
+from settled.limit import Limit
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
 from settled.runner import context
+from settled.runner.text import shown
 from settled.service import Service
 from settled.stores.urls import store_of
 from settled.task import Task
@@ -80,24 +83,29 @@ class Tasks(Batches):
     def task(
         self, function: None = None, /, *, name: str | None = None, timeout: float = 600.0,
         start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0,
+        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
+        batch: int | None = None, batch_wait: float = 0.05,
     ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
     def task(
         self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
         start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0,
+        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
+        batch: int | None = None, batch_wait: float = 0.05,
     ) -> Any:  # fmt: skip
-        """Register a function. Times in seconds, ``memory_limit`` in bytes.
+        """Register a function. Times in seconds, ``memory_limit`` in bytes; ``limit`` counts over all processes.
 
         ``async def`` runs on the event loop, ``def`` in a thread; ``isolation="process"`` runs
         either in a process of its own, which can be killed and may have a ``memory_limit``.
+        With ``batch`` one call is for up to so many tasks, which wait ``batch_wait`` for each other: it gets a list of
+        what was submitted, and returns a list of as many, a result or an exception for each.
         Raises ``BadTaskFunction`` or ``BadPolicy``.
         """
+        checked_number("batch_wait", batch_wait, 0, 60)
 
         def register(function: Callable[..., Any]) -> TaskFunction[..., Any]:
             described, chosen = describe(
                 function, name=name, isolation=isolation, memory_limit=memory_limit, kill_grace=kill_grace,
-                max_result_bytes=self.max_result_bytes,
+                max_result_bytes=self.max_result_bytes, batch=batch,
             )  # fmt: skip
             # The next attempt must not start before the one that was given up on has been killed.
             policy = Policy(timeout, start_timeout, attempts, backoff, self.lease)
@@ -107,9 +115,11 @@ class Tasks(Batches):
                 raise BadTaskFunction(
                     f"Two task functions are named {described.name!r}. Give one of them another name=…."
                 )
-            made = TaskFunction(function, self, described, policy, chosen)
+            if limit is not None and not isinstance(limit, Limit):
+                raise BadTaskFunction(f"limit={limit!r} for {described.name} is no Limit: write limit=Limit(…).")
+            made = TaskFunction(function, self, described, policy, chosen, limit=limit)
             self.functions[described.name] = made
-            self._registered[described.name] = Registered(described, chosen)
+            self._registered[described.name] = Registered(described, chosen, batch_wait)
             return made
 
         return register if function is None else register(function)
@@ -345,6 +355,28 @@ class Tasks(Batches):
     def stop(self) -> None:
         """Drain and close; a script does this by itself when it ends."""
         self._service.stop()
+
+    @contextmanager
+    def moved(self, url: str, *, clock: Clock | None = None, embedded: bool = False) -> Iterator[None]:
+        """Use another ledger while the block lasts, and no engine of other people's: what ``settled.testing`` does.
+
+        ``clock`` is that ledger's, on SQLite; ``embedded`` says whether this process runs tasks meanwhile. Raises
+        ``NotAllowed`` while the ledger is open in this process: begin before the application does.
+        """
+        home = self._service, self.url, self.embedded, self.engine
+        if self._service.is_ready:
+            raise NotAllowed(
+                f"The ledger of this Tasks is open already, and what runs on it would be cut off. Move it before the "
+                f"application starts and before the first submit, or stop() it. It is {shown(self.url, 300)}."
+            )
+        ledger = Ledger(store_of(url, clock), lease=self.lease)
+        self._service = Service(url, ledger, self._registered, self._places, self._service.drain_seconds)
+        self.url, self.embedded, self.engine = url, embedded, None
+        try:
+            yield
+        finally:
+            self._service.stop()
+            self._service, self.url, self.embedded, self.engine = home
 
     def enlist(self, names: Collection[str]) -> None:
         """Make this process a worker that runs tasks of these names in its own way, as adopted ones are."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from settled.policy import pause_ms, reserve_ms
 from settled.records import REDELIVERED, Snapshot, Verdict, WorkerRow
 from settled.states import RETRYABLE, Reason, Status
+
+_SILENT = re.compile(r"\(last heard ([\d.]{1,12}) s before\)")
 
 
 def of_attempt(
@@ -101,7 +104,9 @@ def _no_outcome(row: Snapshot) -> str:
 def _never_started(row: Snapshot, workers: Sequence[WorkerRow]) -> str:
     alive = [worker for worker in workers if worker.alive and worker.names != "[]"]  # others only answer
     knowing = [worker for worker in alive if f'"{row.name}"' in worker.names]
-    if knowing:
+    if knowing and row.lane is not None:
+        who = f"its lane {row.lane!r} had no room ({_limits(row)}); raise the limit, or start_timeout"
+    elif knowing:
         who = f"{_count(knowing)} alive that can run it, with no place free; start more, or raise start_timeout"
     elif alive:
         who = f"{_count(alive)} alive, but none knows a task function named {row.name!r}; deploy the code that has it"
@@ -109,6 +114,12 @@ def _never_started(row: Snapshot, workers: Sequence[WorkerRow]) -> str:
         who = "no worker is alive; start one"
     before = f" Attempt {row.attempt} before it ended with {row.previous_error}" if row.attempt else ""
     return f"Nobody picked attempt {row.attempt + 1} of {row.max_attempts} up in time: {who}.{before}"
+
+
+def _limits(row: Snapshot) -> str:
+    places = "" if row.lane_places is None else f"{row.lane_places:,} at once"
+    gap = "" if row.lane_gap_us is None else f"one in {row.lane_gap_us / 1_000_000:g} s"
+    return f"{places}{', ' if places and gap else ''}{gap}"
 
 
 def _worker_lost(row: Snapshot, worker: WorkerRow | None) -> str:
@@ -120,6 +131,12 @@ def _worker_lost(row: Snapshot, worker: WorkerRow | None) -> str:
         f"{said}: process {worker.pid} on {worker.host} was killed, crashed, ran out of memory or froze "
         f"(last heard {silent} before). Look at that machine's system log."
     )
+
+
+def silence_ms(message: str) -> int | None:
+    """How long a lost worker had been silent, as the message of its task says; None if it does not."""
+    said = _SILENT.search(message)
+    return None if said is None else round(float(said[1]) * 1000)
 
 
 def _count(workers: Sequence[WorkerRow]) -> str:

@@ -30,7 +30,7 @@ from settled.stores.base import Change, Store
 
 VERBS = (
     "enlist", "insert", "insert_batch", "settle", "purge", "put", "refresh", "progress", "beat", "lose", "dismiss",
-    "retain", "prune", "forget", "claim", "publish",
+    "retain", "prune", "delete", "forget", "claim", "publish",
 )  # fmt: skip
 """The order within one commit: what frees a place comes before what asks for one."""
 

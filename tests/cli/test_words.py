@@ -7,7 +7,8 @@ import argparse
 import pytest
 
 from settled.cli.tables import cells, cut, fitted
-from settled.cli.words import ago, duration, instant_text, line, seconds_of
+from settled.cli.words import line, seconds_of
+from settled.times import ago, duration, instant_text
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 
-from settled import Context, Tasks
+from settled import Context, Limit, Tasks
 from settled.engines.base import RemoteEngine
 from tests.crash import functions
 from tests.crash.functions import executed
@@ -20,6 +21,24 @@ def gives(value: Any, context: Context) -> Any:
 
 def gives_in_a_process(value: Any, context: Context) -> Any:
     return gives(value, context)
+
+
+def alone(path: str, context: Context) -> bool:
+    """Whether no other call with this path runs."""
+    executed(context)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return False
+    time.sleep(0.05)
+    os.close(descriptor)
+    os.unlink(path)
+    return True
+
+
+def doubles(numbers: list[int]) -> list[int]:
+    """Several calls at once."""
+    return [2 * number for number in numbers]
 
 
 def fails(context: Context) -> None:
@@ -72,4 +91,7 @@ def build(url: str, engine: RemoteEngine | None, **options: Any) -> Tasks:
     for function in (gives, fails, fails_at_first, is_rejected, reports, tells_of_its_end, waits, dies_at_first):
         tasks.task(timeout=60, start_timeout=60, backoff=0.05)(function)
     tasks.task(timeout=60, start_timeout=60, isolation="process", kill_grace=0.2)(gives_in_a_process)
+    one_by_one = Limit(concurrency=1, key=lambda path: path)
+    tasks.task(timeout=60, start_timeout=120, backoff=0.05, limit=one_by_one)(alone)
+    tasks.task(timeout=60, start_timeout=60, batch=10)(doubles)
     return tasks

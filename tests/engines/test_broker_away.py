@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from settled import Status, Tasks
+from settled.testing.proxy import Proxy
 from tests import brokers
 from tests.crash.processes import until
 from tests.engines.engine import engine_of
 from tests.engines.functions import build
 from tests.engines.kinds import CeleryKind
-from tests.postgres.proxy import Proxy
 
 Submitters = Callable[[CeleryKind], Tasks]
 

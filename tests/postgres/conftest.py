@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from settled.testing.proxy import Proxy
 from tests.conftest import MEASURED
-from tests.postgres.proxy import Proxy
 from tests.postgres.server import Server
 from tests.postgres.world import ServerWorld
 

@@ -51,7 +51,7 @@ class Ground:
         self.sql(
             "SET session_replication_role = replica; "
             "DELETE FROM task_results; DELETE FROM task_workers; DELETE FROM task_locks; "
-            "DELETE FROM task_latest; DELETE FROM task_latest_history; "
+            "DELETE FROM task_lanes; DELETE FROM task_latest; DELETE FROM task_latest_history; "
             "UPDATE task_ledger SET pulse_at = 0, steady_since = 0, refused = 0, retention_ms = 604800000, "
             f"version = {self.version}; RESET session_replication_role; {self._clock()}"
         )

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import pytest
 
+from settled.testing.proxy import Proxy
 from tests.crash.processes import Host, until
 from tests.crash.world import gone
 from tests.postgres import network
 from tests.postgres.conftest import Worlds
 from tests.postgres.network import Network
-from tests.postgres.proxy import Proxy
 from tests.postgres.server import Server
 from tests.postgres.world import ServerWorld
 

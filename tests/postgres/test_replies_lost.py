@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from settled.testing.proxy import Proxy
 from tests.postgres.conftest import Worlds
-from tests.postgres.proxy import Proxy
 from tests.postgres.world import ServerWorld
 
 

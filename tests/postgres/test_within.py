@@ -175,7 +175,7 @@ def orders(place: Ground) -> int:
 def test_a_commit_makes_the_task_and_the_data_exist_together(
     place: Ground, invoice: TaskFunction[..., Any], way: Way
 ) -> None:
-    tasks: Any = invoice._submitter
+    tasks: Any = invoice.submitter
 
     async def main() -> None:
         async with way(place.server) as (connection, run):
@@ -196,7 +196,7 @@ def test_a_commit_makes_the_task_and_the_data_exist_together(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_rollback_leaves_neither(place: Ground, invoice: TaskFunction[..., Any], way: Way) -> None:
-    tasks: Any = invoice._submitter
+    tasks: Any = invoice.submitter
 
     async def undone() -> str:
         task = None
@@ -259,7 +259,7 @@ def test_a_connection_to_another_ledger_of_that_name_is_refused(place: Ground, i
         with pytest.raises(BadInput, match="another ledger"), psycopg.connect(place.server) as connection:
             invoice.using(within=connection).submit(1)
     finally:
-        place.sql(f"UPDATE task_ledger SET id = '{invoice._submitter.ledger.store._id}'")  # type: ignore[attr-defined]
+        place.sql(f"UPDATE task_ledger SET id = '{invoice.submitter.ledger.store._id}'")  # type: ignore[attr-defined]
     assert len(place.sql("SELECT id FROM task_results")) == 1
 
 

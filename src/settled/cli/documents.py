@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
-from settled.cli.words import instant_text
+from settled.json_text import decoded
 from settled.records import Ending, Finding, Snapshot
+from settled.times import instant_text
 
 
 def show(document: Any) -> None:
@@ -67,21 +68,9 @@ def findings(found: list[Finding]) -> dict[str, Any]:
     }
 
 
-def decoded(text: str | None) -> Any:
-    """The value of JSON text; the text itself where code that writes rows by hand put something else."""
-    try:
-        return None if text is None else json.loads(text, parse_constant=_no_json)
-    except (ValueError, RecursionError):
-        return text
-
-
 def readable(text: str, indent: int | None = None) -> str:
     """JSON text as people read it: no escapes where the letter itself can be shown."""
     return json.dumps(decoded(text), indent=indent, ensure_ascii=False)
-
-
-def _no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _instant(milliseconds: int | None) -> str | None:

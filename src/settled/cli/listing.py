@@ -10,10 +10,11 @@ from settled.cli.exits import Exit
 from settled.cli.ledgers import opened
 from settled.cli.parsing import Commands, add_command
 from settled.cli.tables import Column
-from settled.cli.words import ago, duration, line, whole_above_zero
+from settled.cli.words import line, whole_above_zero
 from settled.ids import created_ms
 from settled.records import Snapshot
 from settled.states import Reason, Status
+from settled.times import ago, duration
 
 COLUMNS = (
     Column("ID"),

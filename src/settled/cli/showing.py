@@ -11,9 +11,10 @@ from settled.cli.ledgers import opened
 from settled.cli.listing import took
 from settled.cli.parsing import Commands, add_command
 from settled.cli.tables import coloured
-from settled.cli.words import ago, block, duration, instant_text, line
+from settled.cli.words import block, line
 from settled.records import Snapshot, WorkerRow
 from settled.states import Status
+from settled.times import ago, duration, instant_text
 
 
 def add(commands: Commands) -> None:

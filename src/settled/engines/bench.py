@@ -63,7 +63,11 @@ class Bench(EmbeddedEngine):
         if self._carried.setdefault(key, carried) is not carried:
             return
         grace = self._functions[row.name].function.kill_grace
-        self._on_loop(self._launch, row)
+        size = self._functions[row.name].function.group
+        if size:
+            self._on_loop(self._launch_together, [row, *self._others(row, size - 1)])
+        else:
+            self._on_loop(self._launch, row)
         try:
             carried.left.result(timeout=row.timeout_ms / 1000 + grace + STOPPING + WRITTEN_WITHIN)
             carried.written.result(timeout=WRITTEN_WITHIN)
@@ -117,6 +121,8 @@ class Bench(EmbeddedEngine):
                     return row  # a claim was written though its answer was lost
                 if row is None or not self._is_to_be_run(row):
                     return None
+                if row.lane is not None:
+                    return None  # its lane is full: it is published again
                 refused += 1
                 self._ledger.beat()  # if this process was frozen and declared lost, it enlists anew
             except LedgerUnavailable as error:
@@ -126,6 +132,19 @@ class Bench(EmbeddedEngine):
                     return None
                 self._pause.wait(1.0)
         return None
+
+    def _others(self, row: Snapshot, number: int) -> Sequence[Snapshot]:
+        """What waits to be run in one call with it; a message for one of these comes too late, and is dropped."""
+        if not number or row.lane is not None:
+            return []
+        try:
+            rows = self._ledger.claim(str(self._ledger.worker), [row.name], number)
+        except LedgerUnavailable:
+            return []
+        for other in rows:
+            if other.timeout_ms != row.timeout_ms:
+                self._on_loop(self._launch_together, [other])
+        return [other for other in rows if other.timeout_ms == row.timeout_ms]
 
     def _row(self, task_id: str) -> Snapshot | None:
         try:

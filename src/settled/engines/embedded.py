@@ -27,6 +27,7 @@ from settled.runner.coroutine import CoroutineIsolation
 from settled.runner.outcome import raised
 from settled.runner.process import ProcessIsolation
 from settled.runner.thread import ThreadIsolation
+from settled.runner.together import Together
 from settled.states import Reason
 from settled.stores.base import Progress
 
@@ -44,6 +45,7 @@ class Registered(NamedTuple):
 
     function: Function
     isolation: str
+    batch_wait: float = 0.0  # seconds that a task waits for others, to be run in one call with it
 
 
 class EmbeddedEngine:
@@ -64,6 +66,8 @@ class EmbeddedEngine:
         self._backlog: set[str] = set()  # isolations in which tasks wait for a place: nobody passes them
         self._accepting = False
         self._version = -1
+        self._lanes_first = False
+        self._due_in = TICK  # seconds until the next task is known to become due
         self._watchdog = Periodic("settled-watchdog", self._watch)
         self._loop: asyncio.AbstractEventLoop
         self._wake: Ear
@@ -79,6 +83,7 @@ class EmbeddedEngine:
         self._accepting = True
         self._ledger.inserted = self.inserted
         self._ledger.not_inserted = self.not_inserted
+        self._ledger.lane_freed = lambda post: post.add(self._loop, Ear.ring, self._wake)
         self._looking = self._loop.create_task(self._look_for_work(), name="settled-engine")
         self._watchdog.start()
 
@@ -109,6 +114,8 @@ class EmbeddedEngine:
         worker = self._ledger.worker
         if registered is None or worker is None or not self._accepting or registered.isolation in self._backlog:
             return new
+        if new.lane is not None or registered.function.group:
+            return new  # whether its lane has room, and what it is run together with, is decided by a claim
         with self._guard:
             if self._free[registered.isolation] <= 0:
                 self._backlog.add(registered.isolation)
@@ -148,7 +155,9 @@ class EmbeddedEngine:
     def left(self, attempt: Attempt) -> None:
         self._attempts.pop((attempt.row.id, attempt.row.attempt), None)
         self._progress.pop(attempt, None)
-        self._free_place(self._functions[attempt.row.name].isolation)
+        registered = self._functions[attempt.row.name]
+        if not registered.function.group:  # else its place is free when the whole call is over
+            self._free_place(registered.isolation)
         if not self._attempts:
             self._idle.ring()
 
@@ -177,6 +186,22 @@ class EmbeddedEngine:
         except Exception as error:  # e.g. no thread can be started
             attempt.fail(raised(error))
 
+    def _launch_together(self, rows: Sequence[Snapshot]) -> None:
+        """One call for all of these."""
+        registered = self._functions[rows[0].name]
+        isolation = self._isolations[registered.isolation]
+        together = Together(isolation, partial(self._free_place, registered.isolation))
+        for row in rows:
+            attempt = self._attempts[row.id, row.attempt] = Attempt(row, self)
+            try:
+                attempt.start(registered.function, together)
+            except Exception as error:
+                attempt.fail(raised(error))
+        try:
+            together.begin()
+        except Exception as error:  # e.g. no thread can be started
+            together.fail(raised(error))
+
     def _free_place(self, isolation: str) -> None:
         with self._guard:
             self._free[isolation] += 1
@@ -191,7 +216,8 @@ class EmbeddedEngine:
     async def _look_for_work(self) -> None:
         looked_at = 0.0
         while True:
-            rung = await self._wake.await_(TICK)
+            rung = await self._wake.await_(min(TICK, self._due_in))
+            self._due_in = TICK
             self._wake.forget()
             try:
                 self._end_what_is_overdue()
@@ -233,33 +259,58 @@ class EmbeddedEngine:
                 self._ledger.disown(attempt.row.id)
 
     async def _claim(self) -> None:
-        names: dict[str, list[str]] = {}
+        names: dict[tuple[str, str], list[str]] = {}
         for name, registered in self._functions.items():
             if self._free[registered.isolation] > 0:
-                names.setdefault(registered.isolation, []).append(name)
+                alone = name if registered.function.group else ""
+                names.setdefault((registered.isolation, alone), []).append(name)
         worker = self._ledger.worker
         if worker is None:
             return
-        for isolation, known in names.items():
-            if not await self._ledger.anything_due(known):
+        for (isolation, grouped), known in names.items():
+            free, lanes = await self._ledger.due_in(known)
+            if grouped and free is not None:
+                free += self._functions[grouped].batch_wait
+            elif free is None or free > 0:
                 self._backlog.discard(isolation)
-                continue
-            with self._guard:  # a submit in the meantime must not take the same places
-                asked, self._free[isolation] = self._free[isolation], 0
-            claim = self._ledger.aclaim(worker, known, asked)
-            claim.add_done_callback(partial(self._claimed, isolation, asked))
-            await asyncio.wait([claim])  # a task function may cancel this look, but not what is being claimed
-            claim.result()
+            ways = [(free, False), (lanes, True)]
+            self._lanes_first = not self._lanes_first  # neither may keep the other from every place
+            for due_in, in_lanes in reversed(ways) if self._lanes_first else ways:
+                if due_in is not None and due_in <= 0:
+                    await self._claim_some(worker, isolation, known, in_lanes)
+                elif due_in is not None:
+                    self._due_in = min(self._due_in, due_in)
 
-    def _claimed(self, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
+    async def _claim_some(self, worker: str, isolation: str, known: list[str], in_lanes: bool) -> None:
+        with self._guard:  # a submit in the meantime must not take the same places
+            asked, self._free[isolation] = self._free[isolation], 0
+        if asked <= 0:
+            with self._guard:
+                self._free[isolation] += asked
+            return
+        size = self._functions[known[0]].function.group
+        claim = self._ledger.aclaim(worker, known, asked * (size or 1), lanes=in_lanes)
+        told = partial(self._claimed_together, size) if size else partial(self._claimed, in_lanes)
+        claim.add_done_callback(partial(told, isolation, asked))
+        await asyncio.wait([claim])  # a task function may cancel this look, but not what is being claimed
+        claim.result()
+
+    def _claimed(self, in_lanes: bool, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
         rows = [] if claim.exception() else claim.result()
         with self._guard:
             self._free[isolation] += asked - len(rows)
         if len(rows) == asked:
             self._backlog.add(isolation)
-        else:
+        elif not in_lanes:
             self._backlog.discard(isolation)
         self._launch_all(rows)
+
+    def _claimed_together(self, size: int, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
+        calls = [] if claim.exception() else calls_of(claim.result(), size)
+        with self._guard:
+            self._free[isolation] += asked - len(calls)
+        for rows in calls:
+            self._launch_together(rows)
 
     def _stop_what_may_begin_elsewhere(self) -> None:
         """End the processes of a worker that cannot renew its lease, before it is over and others take their tasks."""
@@ -286,3 +337,11 @@ class EmbeddedEngine:
         if not self._ledger.store.inline and self._ledger.worker is not None:
             self._on_loop(self._stop_what_may_begin_elsewhere)
         return TICK / 2 if self._attempts else TICK  # well before the sweeper, which cannot say where it stuck
+
+
+def calls_of(rows: Sequence[Snapshot], size: int) -> list[list[Snapshot]]:
+    """The rows of each call: ``size`` at most, and with one timeout."""
+    alike: dict[int, list[Snapshot]] = {}
+    for row in rows:
+        alike.setdefault(row.timeout_ms, []).append(row)
+    return [some[start : start + size] for some in alike.values() for start in range(0, len(some), size)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from settled.runner.context import Context
-from settled.runner.outcome import Outcome
+from settled.runner.outcome import Outcome, completed, completed_each
 
 
 class Function(NamedTuple):
@@ -19,6 +19,7 @@ class Function(NamedTuple):
     memory_limit: int | None = None
     kill_grace: float = 2.0
     context_position: int | None = None  # among the positional arguments
+    group: int = 0  # set: one call gets a list of so many tasks' arguments at most, and returns one of results
 
 
 class Call(NamedTuple):
@@ -29,6 +30,11 @@ class Call(NamedTuple):
     kwargs: dict[str, Any]
     context: Context
     task_id: str
+
+    def finished(self, value: Any) -> Outcome:
+        """The outcome of returning ``value``."""
+        limit = self.function.max_result_bytes
+        return completed_each(value, len(self.args[0]), limit) if self.function.group else completed(value, limit)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """The positional and the keyword arguments, with the context where the function asks for it."""

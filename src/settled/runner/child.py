@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import os
+import pkgutil
 import resource
 import runpy
 import signal
@@ -24,7 +25,7 @@ from typing import Any
 from settled.runner import context
 from settled.runner.base import placed
 from settled.runner.context import Context
-from settled.runner.outcome import Outcome, completed, raised
+from settled.runner.outcome import Outcome, completed, completed_each, raised
 
 
 def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
@@ -34,6 +35,8 @@ def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
         job = json.load(file)
     sys.path[:] = job["sys_path"]
     context.in_task_process = True
+    if named := os.environ.get(context.HOOK):
+        context.hook = pkgutil.resolve_name(named)
     report = _Report(report_fd)
     outcome = _run(job, report)
     with contextlib.suppress(Exception):
@@ -67,9 +70,12 @@ def _run(job: dict[str, Any], report: _Report) -> Outcome | None:
         args, kwargs = placed(job["args"], job["kwargs"], mine, job["context_parameter"], job["context_position"])
         if job["memory_limit"]:
             _limit_memory(job["memory_limit"])
+        context.begun(mine)
         value = call(*args, **kwargs)
         if inspect.isawaitable(value):
             value = asyncio.run(_await(value))
+        if job["items"] is not None:
+            return completed_each(value, job["items"], job["max_result_bytes"])
         return completed(value, job["max_result_bytes"])
     except BaseException as error:
         told = issubclass(type(error), SystemExit) and mine.cancelled  # its class, for it may lie about itself

@@ -10,8 +10,18 @@ from settled.runner.text import shown
 
 in_task_process = False
 """Whether this process runs one task function and ends with it: what it submits is for others to run."""
+HOOK = "SETTLED_TASK_HOOK"
+"""The environment's name for what ``hook`` is in the processes of ``isolation="process"``: ``module:function``."""
+hook: Callable[[Context], None] | None = None
+"""Called with each attempt's context, in the attempt's own thread, just before the task function; tests set it."""
 MESSAGE_LIMIT = 500
 """Characters of a progress message that are kept."""
+
+
+def begun(context: Context) -> None:
+    """Tell whoever wants to know that the task function is called next."""
+    if hook is not None:
+        hook(context)
 
 
 def said(fraction: float | None, message: str) -> tuple[float | None, str]:

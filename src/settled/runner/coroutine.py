@@ -16,7 +16,8 @@ from types import FrameType
 from typing import Any
 
 from settled.runner.base import Call
-from settled.runner.outcome import Outcome, completed, raised
+from settled.runner.context import begun
+from settled.runner.outcome import Outcome, raised
 from settled.runner.where import line_in_thread, line_of_coroutine
 
 
@@ -55,7 +56,8 @@ class _Coroutine:
         call = self._call
         try:
             args, kwargs = call.arguments()
-            outcome = completed(await call.function.call(*args, **kwargs), call.function.max_result_bytes)
+            begun(call.context)
+            outcome = call.finished(await call.function.call(*args, **kwargs))
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they must not stop the server
             outcome = raised(error)
         self._ended(outcome)

@@ -59,6 +59,34 @@ def completed(value: Any, limit: int) -> Outcome:
     return Outcome(None, text)
 
 
+def completed_each(values: Any, number: int, limit: int) -> Outcome:
+    """The outcome of a call for ``number`` items, whose result is the JSON of a list: the outcome of each item.
+
+    The call returns a list with a result or an exception for each. Without such a list no item has a result.
+    """
+    if not isinstance(values, (list, tuple)) or len(values) != number:
+        found = f"a list of {len(values):,}" if isinstance(values, (list, tuple)) else f"a {type(values).__name__}"
+        each = [
+            Outcome(
+                Reason.RESULT_REJECTED,
+                message=f"The call was given {number:,} items and returned {storable(found)}. Return a list with one "
+                "result, or one exception, for each item, in their order.",
+            )
+        ] * number
+    else:
+        each = [raised(value) if isinstance(value, BaseException) else completed(value, limit) for value in values]
+    return Outcome(None, json.dumps(each))
+
+
+def of_each(outcome: Outcome, number: int) -> list[Outcome]:
+    """The outcomes of the items of such a call; whatever else ended it, ended it for all of them."""
+    if outcome.reason is not None or outcome.result_data is None:
+        return [outcome] * number
+    return [
+        Outcome(None if reason is None else Reason(reason), *rest) for reason, *rest in json.loads(outcome.result_data)
+    ]
+
+
 def raised(error: BaseException) -> Outcome:
     """The outcome of raising ``error``, whatever it is."""
     try:

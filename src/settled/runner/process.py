@@ -173,6 +173,7 @@ def job_of(call: Call) -> dict[str, Any]:
         "context_position": function.context_position,
         "memory_limit": function.memory_limit,
         "max_result_bytes": function.max_result_bytes,
+        "items": len(call.args[0]) if function.group else None,
     }
 
 

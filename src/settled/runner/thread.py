@@ -15,8 +15,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from settled.runner.base import Call
+from settled.runner.context import begun
 from settled.runner.coroutine import Broken
-from settled.runner.outcome import Outcome, completed, raised
+from settled.runner.outcome import Outcome, raised
 from settled.runner.where import line_in_thread
 
 log = logging.getLogger("settled")
@@ -102,7 +103,8 @@ class _Threaded:
         call = self._call
         try:
             args, kwargs = call.arguments()
-            return completed(call.function.call(*args, **kwargs), call.function.max_result_bytes)
+            begun(call.context)
+            return call.finished(call.function.call(*args, **kwargs))
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: nobody above could handle them
             return raised(error)
 

@@ -14,11 +14,14 @@ from typing import Any, NamedTuple, Protocol
 
 from settled.errors import SettledError
 from settled.records import Finding, Former, LatestPolicy, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
+from settled.stores.looks import Looks
 
 EXPIRY_MARGIN_MS = 250
 """How long after an attempt's timeout the ledger waits for its runner to say so itself."""
 PUBLISH_AFTER_MS = 5_000
 """How long a due task may wait before an engine is told of it again; the index of a migration says the same."""
+PUBLISH_SOON_MS = 1_000
+"""When a task is published again that an engine had brought while its lane was full."""
 PUBLISH_WITHIN_MS = 600_000
 """The longest pause between two such tellings, which double: a long backlog must not be flooded."""
 
@@ -30,12 +33,20 @@ class RowRefused(SettledError):
 
 
 class Claim(NamedTuple):
-    """A worker asks for work: at most ``limit`` tasks of these names, or the one task ``id``."""
+    """A worker asks for work: at most ``limit`` tasks of these names, or the one task ``id``, in a lane or not."""
 
     worker: str
     names: str  # a JSON list
     limit: int
     id: str | None = None
+    lanes: bool = False  # whether it asks for those in lanes, or for all others
+
+
+class Due(NamedTuple):
+    """When the next pending task of certain names may be claimed that is in no lane, and whether any is in one."""
+
+    at: int | None
+    lanes: bool
 
 
 class Publish(NamedTuple):
@@ -152,10 +163,16 @@ class Verbs(Protocol):
         """Write verdicts by compare-and-set on (id, attempt, status); False where refused, which is counted."""
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
-        """Move due tasks to running, attempt + 1, under the asking worker."""
+        """Move due tasks to running, attempt + 1, under the asking worker; those in lanes as far as these have room.
+
+        One that is asked for by its id, and whose lane has none, is to be published again soon.
+        """
 
     def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
-        """Take pending tasks whose turn to be published has come, and put that turn off: each is one process's."""
+        """Take pending tasks whose turn to be published has come, and put that turn off: each is one process's.
+
+        Of a lane no more than may start now, less those that an engine has been told of and nobody has claimed yet.
+        """
 
     def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
         """Record progress of attempts that are running."""
@@ -177,6 +194,9 @@ class Verbs(Protocol):
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""
+
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        """Delete the tasks with these ids that have settled; False for the others."""
 
     def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
         """Start refreshes, those of one row in one commit; None where one is open, or its time has not come."""
@@ -245,6 +265,10 @@ class Store(Protocol):
     def pause(self) -> float:
         """Seconds between two looks for what other processes have written, where no hint has come."""
 
+    @property
+    def looks(self) -> Looks:
+        """What a person on call asks."""
+
     batches: Batches
     """What can be asked of batches."""
     inline: bool
@@ -296,8 +320,11 @@ class Store(Protocol):
     def next_deadline(self) -> int | None:
         """The soonest deadline of any open task."""
 
-    def next_due(self, names: str) -> int | None:
-        """When the next pending task of these names (a JSON list) may be claimed."""
+    def next_due(self, names: str) -> Due:
+        """What there is to claim of these names (a JSON list)."""
+
+    def next_in_lanes(self, names: str) -> int | None:
+        """When the next task of these names that is in a lane may be claimed; None while the lanes of all are full."""
 
     def next_publish(self, names: str) -> int | None:
         """When the next pending task of these names (a JSON list) is to be published again."""

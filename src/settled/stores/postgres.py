@@ -1,6 +1,7 @@
 """The PostgreSQL store: a schema of its own, three connections for each process, one round trip for each commit.
 
-One connection writes, one reads, and one (``postgres_direct``) holds locks and listens. The clock of this
+One connection writes, one reads, and one (``postgres_direct``) holds locks and listens; a fourth is made when a
+person first looks (``postgres_looks``). The clock of this
 ledger is the database's own, read inside every statement that decides; ``now`` is an estimate of it, kept by
 this machine's steady clock between two answers, for ids and for what is only shown.
 """
@@ -19,12 +20,13 @@ from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
-from settled.stores import postgres_check, postgres_migrate, postgres_open, postgres_verbs, queries
-from settled.stores.base import Backlog, Batches, Change, Pulse, RowRefused, Written
+from settled.stores import postgres_check, postgres_looks, postgres_migrate, postgres_open, postgres_verbs, queries
+from settled.stores.base import Backlog, Batches, Change, Due, Pulse, RowRefused, Written
 from settled.stores.batch_reads import BatchReads
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
 from settled.stores.postgres_line import Connection, Line
+from settled.stores.postgres_looks import PostgresLooks
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
 from settled.stores.rows import born, latest_of, snapshot_of
@@ -62,7 +64,10 @@ class PostgresStore:
         self._reader = Line(lambda: postgres_open.connect(self.place))
         self._session = Line(lambda: postgres_open.connect(self.place))
         self._direct = Direct(self.place, self._session, self._sql)
-        self._lines = (self._writer, self._reader, self._session)
+        self._sql.update(postgres_looks.statements(self.place.quoted))
+        self.looks = PostgresLooks(self._look)
+        self._looker = Line(lambda: postgres_open.connect(self.place, settings=self._sql["look_settings"]))
+        self._lines = (self._writer, self._reader, self._session, self._looker)
         self._offset = 0
         self._id = ""
         self._version = itertools.count()
@@ -230,11 +235,18 @@ class PostgresStore:
     def next_deadline(self) -> int | None:
         return self._instant("next_deadline")
 
-    def next_due(self, names: str) -> int | None:
-        return self._instant("next_due", names=texts(json.loads(names)))
+    def next_due(self, names: str) -> Due:
+        sent = self.clock.steady_ms()
+        at, now, lanes = self._query("next_due", names=texts(json.loads(names)))[0]
+        self._note(now, sent)
+        return Due(at, lanes)
+
+    def next_in_lanes(self, names: str) -> int | None:
+        return self._instant("next_in_lanes", names=texts(json.loads(names)))
 
     def next_publish(self, names: str) -> int | None:
-        return self._instant("next_publish", names=texts(json.loads(names)))
+        ready = self._instant("next_publish", names=texts(json.loads(names))), self.next_in_lanes(names)
+        return min((at for at in ready if at is not None), default=None)
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         if not attempts:
@@ -306,17 +318,23 @@ class PostgresStore:
         self._offset = now - sent
 
     def _query(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._ask_on(self._reader, statement, values)
+
+    def _look(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._ask_on(self._looker, statement, values)
+
+    def _ask_on(self, line: Line, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Ask once more where a session turned out to be dead, as after a restart of the server."""
         asked = [(statement, values or None)]
         with translate(self.place.shown):
-            again = not self._reader.is_new()
+            again = not line.is_new()
             try:
-                with self._reader.use() as connection:
+                with line.use() as connection:
                     return self._send(connection, asked, postgres_open.READING)[0]
             except psycopg.OperationalError:
-                if not (again and self._reader.is_new()):
+                if not (again and line.is_new()):
                     raise
-            with self._reader.use() as connection:
+            with line.use() as connection:
                 return self._send(connection, asked, postgres_open.READING)[0]
 
     def _tasks(self, statement: str, /, **values: Any) -> list[Snapshot]:

@@ -92,7 +92,7 @@ READING, WRITING = _for_one_transaction(_BOUNDS), _for_one_transaction(_BOUNDS |
 """What a transaction begins with where its session is another's in a moment, and was another's just now."""
 
 
-def connect(place: Place, *, writes: bool = False) -> Connection:
+def connect(place: Place, *, writes: bool = False, settings: str = "") -> Connection:
     """Return a connection in autocommit mode, with bounds on everything that it may wait for."""
     given = conninfo_to_dict(place.conninfo)
     options: dict[str, Any] = {key: value for key, value in _NETWORK.items() if key not in given}
@@ -102,8 +102,15 @@ def connect(place: Place, *, writes: bool = False) -> Connection:
     try:
         connection.adapters.register_loader("json", TextLoader)  # a result is kept, and given out, as the text it is
         if place.direct:
-            connection.execute(_SESSION + (_WRITER if writes else ""))
+            connection.execute(_SESSION + (_WRITER if writes else "") + settings)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def drop(url: str) -> None:
+    """Delete the ledger's schema with everything in it: a test's own, which nobody has open."""
+    place = place_of(url)
+    with connect(place) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {place.quoted} CASCADE".encode())

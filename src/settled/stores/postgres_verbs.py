@@ -17,6 +17,7 @@ from settled.stores import postgres_rows
 from settled.stores.base import (
     EXPIRY_MARGIN_MS,
     PUBLISH_AFTER_MS,
+    PUBLISH_SOON_MS,
     PUBLISH_WITHIN_MS,
     Beat,
     Claim,
@@ -135,27 +136,30 @@ def settle(rows: Sequence[Verdict]) -> Plan:
 
 def claim(rows: Sequence[Claim]) -> Plan:
     """Take due tasks, for each asking worker in turn."""
-    statements = []
+    plans = []
     for row in rows:
         values = {"worker": row.worker, "names": texts(json.loads(row.names)), "margin": EXPIRY_MARGIN_MS}
-        if row.id is None:
-            statements.append(("claim", {**values, "limit": row.limit}))
+        if row.id is not None:
+            one = {**values, "id": row.id}
+            ways = [("claim_one", one), ("claim_one_of_lane", {**one, "soon": PUBLISH_SOON_MS})]
         else:
-            statements.append(("claim_one", {**values, "id": row.id}))
-
-    return Plan(statements, _taken)
+            ways = [("claim_lanes" if row.lanes else "claim", {**values, "limit": row.limit})]
+        plans.append(Plan(ways, _taken_together))
+    return together(plans)
 
 
 def publish(rows: Sequence[Publish]) -> Plan:
     """Take tasks to be published again, for each asking process in turn."""
     limits = {"after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}
-    return Plan(
-        [("publish", {"names": texts(json.loads(row.names)), "limit": row.limit, **limits}) for row in rows], _taken
-    )
+    plans = []
+    for row in rows:
+        values = {"names": texts(json.loads(row.names)), "limit": row.limit, **limits}
+        plans.append(Plan([("publish", values), ("publish_lanes", values)], _taken_together))
+    return together(plans)
 
 
-def _taken(now: int, answers: Sequence[Rows]) -> list[list[Snapshot]]:
-    return [[snapshot_of(row[1:-1], row[-1]) for row in answered if row[1] is not None] for answered in answers]
+def _taken_together(now: int, answers: Sequence[Rows]) -> list[Snapshot]:
+    return [snapshot_of(row[1:-1], row[-1]) for answered in answers for row in answered if row[1] is not None]
 
 
 def progress(rows: Sequence[Progress]) -> Plan:
@@ -215,6 +219,11 @@ def prune(rows: Sequence[Prune], now: int) -> Plan:
         for row in rows
     ]
     return Plan(statements, lambda now, answers: [answered[0][1] for answered in answers])
+
+
+def delete(rows: Sequence[str]) -> Plan:
+    """Delete settled tasks."""
+    return _named("delete", {"id": texts(sorted(rows))}, rows)
 
 
 def refresh(rows: Sequence[Sequence[Refresh]]) -> Plan:

@@ -22,7 +22,7 @@ from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Status
-from settled.stores import sqlite_check, sqlite_open
+from settled.stores import sqlite_check, sqlite_lanes, sqlite_open
 from settled.stores.base import (
     EXPIRY_MARGIN_MS,
     PUBLISH_AFTER_MS,
@@ -32,6 +32,7 @@ from settled.stores.base import (
     Beat,
     Change,
     Claim,
+    Due,
     Loss,
     Progress,
     Prune,
@@ -47,6 +48,7 @@ from settled.stores.batch_reads import BatchReads
 from settled.stores.liveness import LockFolder
 from settled.stores.rows import born, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
+from settled.stores.sqlite_looks import SQLiteLooks
 from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, of_refresh, settlement
 
 STALLED_MS = 20
@@ -75,6 +77,7 @@ class SQLiteStore:
         self._settling: Sequence[Verdict] = ()
         self._spare: _Reader | None = None
         self._closed = True
+        self.looks = SQLiteLooks(self._query, self.now)
         self.batches: Batches = BatchReads(self._ask, self._tasks_now, lambda ids: json.dumps(list(ids)))
 
     # -- life
@@ -262,24 +265,25 @@ class SQLiteStore:
         return won
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
-        return [
-            [
-                snapshot_of(found, now)
-                for found in self._cursor()
-                .execute(SQL["claim"], {**row._asdict(), "now": now, "margin": EXPIRY_MARGIN_MS})
-                .fetchall()
-            ]
-            for row in rows
-        ]
+        return [[snapshot_of(found, now) for found in self._claimed(now, row)] for row in rows]
+
+    def _claimed(self, now: int, row: Claim) -> list[Any]:
+        values = {
+            "worker": row.worker, "names": row.names, "limit": row.limit, "id": row.id, "now": now,
+            "margin": EXPIRY_MARGIN_MS,
+        }  # fmt: skip
+        free = [] if row.lanes else self._cursor().execute(SQL["claim"], values).fetchall()
+        if row.lanes or (row.id is not None and not free):
+            return sqlite_lanes.claim(self._cursor(), now, row)
+        return free
 
     def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
         limits = {"now": now, "after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}
+        cursor = self._cursor()
+        taken = [cursor.execute(SQL["publish"], {**row._asdict(), **limits}).fetchall() for row in rows]
         return [
-            [
-                snapshot_of(found, now)
-                for found in self._cursor().execute(SQL["publish"], {**row._asdict(), **limits}).fetchall()
-            ]
-            for row in rows
+            [snapshot_of(found, now) for found in free + sqlite_lanes.publish(cursor, now, row)]
+            for row, free in zip(rows, taken, strict=True)
         ]
 
     def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
@@ -306,10 +310,14 @@ class SQLiteStore:
 
     def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
         cursor = self._cursor()
+        cursor.execute(SQL["prune_lanes"], {"now_us": now * 1000})
         return [
             cursor.execute(SQL["prune"], (new_id(now - row.age_ms), new_id(now), now - row.age_ms, row.limit)).rowcount
             for row in rows
         ]
+
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        return [self._one("delete", (task_id,)) for task_id in rows]
 
     def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
         started = [item for row in rows for item in row if self._one("start_refresh", {**of_refresh(item), "now": now})]
@@ -349,13 +357,17 @@ class SQLiteStore:
         found: int | None = self._query(SQL["next_deadline"])[0][0]
         return found
 
-    def next_due(self, names: str) -> int | None:
-        found: int | None = self._query(SQL["next_due"], (names,))[0][0]
-        return found
+    def next_due(self, names: str) -> Due:
+        at, lanes = self._query(SQL["next_due"], (names,))[0]
+        return Due(at, bool(lanes))
+
+    def next_in_lanes(self, names: str) -> int | None:
+        return sqlite_lanes.next_in(self._query(SQL["lanes"], {"names": names, "now": self.now(), "id": None}))
 
     def next_publish(self, names: str) -> int | None:
         found = self._query(SQL["next_publish"], (names,))
-        return found[0][0] if found else None
+        lanes = self.next_in_lanes(names)
+        return min((at for at in (found[0][0] if found else None, lanes) if at is not None), default=None)
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         return {(row[0], row[1]) for row in self._query(SQL["not_running"], (json.dumps(list(attempts)),))}

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from settled.clock import Clock
 from settled.errors import BadLedgerUrl
 from settled.stores.base import Store
 from settled.stores.sqlite import SQLiteStore
@@ -14,14 +15,16 @@ _FILE = re.compile(r"/(?!.*:memory:)[^?#\0]+\Z", re.DOTALL)
 """A path behind a slash; settings of a connection are not the application's to choose."""
 
 
-def store_of(url: str) -> Store:
+def store_of(url: str, clock: Clock | None = None) -> Store:
     """Return the store of a URL, not yet opened: ``sqlite:///relative.db``, ``sqlite:////absolute/path.db``
-    or ``postgresql://user@host/database?schema=app_tasks``."""
+    or ``postgresql://user@host/database?schema=app_tasks``. A clock can only be SQLite's: a server has its own."""
     scheme, separator, rest = str(url).partition("://")
     if scheme == "postgresql" and separator:
+        if clock is not None:
+            raise BadLedgerUrl("A ledger on PostgreSQL goes by its server's clock. Use SQLite where a test moves time.")
         return _postgres(str(url))
     if scheme == "sqlite" and separator and _FILE.match(rest):
-        return SQLiteStore(checked(Path(rest[1:]).expanduser()))
+        return SQLiteStore(checked(Path(rest[1:]).expanduser()), clock)
     raise BadLedgerUrl(
         f"{url!r} names no ledger. Use sqlite:///tasks.db (a file in the working directory), "
         "sqlite:////var/lib/app/tasks.db (an absolute path, four slashes) or postgresql://user@host/database. "

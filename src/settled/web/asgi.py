@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from settled.tasks import Tasks
-from settled.web.face import GONE, ROUTES, SCRIPT, SCRIPTS, Authorize, Face, Owner, below, not_offered
+from settled.web.face import (
+    GONE,
+    ROUTES,
+    SCRIPT,
+    SCRIPTS,
+    Authorize,
+    Face,
+    Owner,
+    below,
+    dashboard_root,
+    full_path,
+    not_offered,
+)
 from settled.web.problems import problem
-from settled.web.request import Receive, Scope, Send
+from settled.web.request import App, Receive, Scope, Send
 from settled.web.stream import Stream
 from settled.web.wire import Answer
 
@@ -22,6 +34,7 @@ class TasksApp:
                   without an owner may see it, and nobody one that has an owner.
     errors        ``"public"`` lets only the messages of ``PublicError`` through
     public_cache  whether shared caches may keep what has settled
+    dashboard     what is served under ``/ui``: a ``settled.dashboard.Dashboard(tasks)``; None: nothing is
 
     A POST that comes from a page of another site is refused with 403. Where it is the whole app, it also
     serves the lifespan of ``tasks``; where it is mounted, the app around it does.
@@ -33,12 +46,17 @@ class TasksApp:
 
     def __init__(
         self, tasks: Tasks, *, owner: Owner | None = None, authorize: Authorize | None = None, errors: str = "all",
-        public_cache: bool = False,
+        public_cache: bool = False, dashboard: App | None = None,
     ) -> None:  # fmt: skip
+        self._dashboard = dashboard
         self._face = self._kind(tasks, authorize, owner, errors, public_cache)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            root = self._dashboard and dashboard_root(scope)
+            if self._dashboard and root is not None:
+                await self._dashboard({**scope, "path": full_path(scope), "root_path": root}, receive, send)
+                return
             answer = await self._answer(scope, receive)
             if isinstance(answer, Stream):
                 await answer.play(receive, send)

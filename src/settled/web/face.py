@@ -41,6 +41,8 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
 SCRIPTS = ("settled.js", "waiter.js", "submit.js")
 SCRIPT: Mapping[str, str] = {"GET": "script", "HEAD": "script"}
 """The same for each of ``SCRIPTS``."""
+DASHBOARD = "ui"
+"""The name under which the dashboard lies, where there is one; no id is like it."""
 GONE = Answer(499, [])
 """For a client that has left: nobody reads it."""
 
@@ -220,6 +222,13 @@ def full_path(scope: Scope) -> str:
     """The path with every prefix in front of this app, as the client has it."""
     root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     return str(path if below(root, path) is not None else root + path)
+
+
+def dashboard_root(scope: Scope) -> str | None:
+    """Where the dashboard is, as the client has it, if that is what the path of a mounted face asks for."""
+    path, root = full_path(scope), scope.get("root_path", "").rstrip("/")
+    rest = path[len(root) :]
+    return f"{root}/{DASHBOARD}" if below(f"/{DASHBOARD}", rest) is not None else None
 
 
 def below(root: str, path: str) -> str | None:

@@ -22,8 +22,19 @@ from settled.states import Reason, Status
 from settled.task import Task
 from settled.tasks import Tasks
 from settled.web import wire
-from settled.web.face import ROUTES, SCRIPT, SCRIPTS, Authorize, Face, Owner, not_offered, problem_of
-from settled.web.request import Receive, Scope, Send
+from settled.web.face import (
+    DASHBOARD,
+    ROUTES,
+    SCRIPT,
+    SCRIPTS,
+    Authorize,
+    Face,
+    Owner,
+    full_path,
+    not_offered,
+    problem_of,
+)
+from settled.web.request import App, Receive, Scope, Send
 from settled.web.stream import Stream
 
 DEFAULT_PREFIX = "/tasks"
@@ -101,7 +112,7 @@ class Problem(BaseModel):
 
 def tasks_router(
     tasks: Tasks, *, owner: Owner | None = None, authorize: Authorize | None = None,
-    errors: Literal["all", "public"] = "all", public_cache: bool = False,
+    errors: Literal["all", "public"] = "all", public_cache: bool = False, dashboard: App | None = None,
 ) -> APIRouter:  # fmt: skip
     """Return the router of one ``Tasks``: ``app.include_router(tasks_router(tasks), prefix="/tasks")``.
 
@@ -112,6 +123,7 @@ def tasks_router(
                   one that has an owner.
     errors        ``"public"`` lets only the messages of ``PublicError`` through
     public_cache  whether shared caches may keep what has settled
+    dashboard     what is served under ``/ui``: a ``settled.dashboard.Dashboard(tasks)``; None: nothing is
 
     Give it a prefix of its own. Dependencies given to ``include_router`` are honoured.
     """
@@ -119,6 +131,10 @@ def tasks_router(
     _PLACES.add(place)
     ends = _Endpoints(place.face)
     router = APIRouter(route_class=place.route_class, lifespan=place.lifespan, tags=["tasks"])
+    if dashboard is not None:
+        pages = _Pages(dashboard)
+        for path in (f"/{DASHBOARD}", f"/{DASHBOARD}/{{rest:path}}"):
+            router.add_api_route(path, pages.page, methods=["GET", "HEAD", "POST"], include_in_schema=False)
     summaries = ("The browser client", "The same without the element", "To submit and wait")
     for script, summary in zip(SCRIPTS, summaries, strict=True):
         router.add_api_route(
@@ -248,6 +264,30 @@ class _Endpoints:
 
     async def _answer(self, operation: str, request: Request, task_id: str = "") -> Response:
         return response_of(await self._face.answer(operation, request.scope, request.receive, task_id))
+
+
+class _Pages:
+    """The dashboard below the router, behind the dependencies that ``include_router`` was given."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def page(self, request: Request) -> Response:
+        rest = request.path_params.get("rest")
+        path = full_path(request.scope)
+        root = path if rest is None else path[: len(path) - len(rest) - 1]
+        return _Passing(self._app, {**request.scope, "path": path, "root_path": root})
+
+
+class _Passing(Response):
+    """Lets another app answer."""
+
+    def __init__(self, app: App, scope: Scope) -> None:
+        super().__init__()
+        self._app, self._scope = app, scope
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(self._scope, receive, send)
 
 
 class _Route(APIRoute):

@@ -75,3 +75,13 @@ def test_what_is_delivered_again_and_again_runs_once(world: EngineWorld) -> None
     world.deliver(task)  # and when it has settled
     assert world.end_of(world.send("gives", 1)).result == 1
     assert len(world.executions(task.id)) == 1
+
+
+def test_a_limit_holds_and_what_its_lane_has_no_room_for_is_not_lost(world: EngineWorld, tmp_path: Path) -> None:
+    sent = [world.send("alone", str(tmp_path / "lock")) for _ in range(4)]
+    assert [world.end_of(task, 100).result for task in sent] == [True] * 4
+
+
+def test_several_tasks_may_be_one_call(world: EngineWorld) -> None:
+    sent = [world.send("doubles", number) for number in range(4)]
+    assert [world.end_of(task, 100).result for task in sent] == [0, 2, 4, 6]

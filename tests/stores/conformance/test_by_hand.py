@@ -74,4 +74,4 @@ def test_what_was_settled_by_hand_is_pruned_too(world: World, store: Store) -> N
 
 def test_nobody_claims_a_row_that_was_made_by_hand_unless_asked_for(world: World, store: Store) -> None:
     world.sql(f"INSERT INTO task_results (id, status) VALUES ('{new_id(store.now())}', 'pending')")
-    assert store.next_due('["work"]') is None
+    assert store.next_due('["work"]').at is None

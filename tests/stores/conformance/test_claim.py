@@ -11,7 +11,7 @@ from settled.errors import LedgerUnavailable
 from settled.policy import Policy
 from settled.records import Snapshot
 from settled.states import Status
-from settled.stores.base import EXPIRY_MARGIN_MS, Claim, Loss, Store
+from settled.stores.base import EXPIRY_MARGIN_MS, Claim, Due, Loss, Store
 from tests.stores.making import failure, new_task, put_back, worker_row
 from tests.stores.worlds import World, write
 
@@ -110,11 +110,11 @@ def test_a_worker_that_is_no_more_gets_no_work(store: Store, pending: Make, how:
 
 
 def test_next_due_says_when_there_is_something_to_claim(world: World, store: Store, running: Make) -> None:
-    assert store.next_due(NAMES) is None
+    assert store.next_due(NAMES) == Due(None, False)
     row = running()
     write(store, "settle", put_back(row, row.as_of + 1_000, row.as_of + 9_000))
-    assert store.next_due(NAMES) == row.as_of + 1_000
-    assert store.next_due('["other"]') is None
+    assert store.next_due(NAMES) == Due(row.as_of + 1_000, False)
+    assert store.next_due('["other"]') == Due(None, False)
 
 
 def test_stores_that_race_for_tasks_share_them_out(world: World, store: Store) -> None:

@@ -174,6 +174,25 @@ WITH claimed AS (
     RETURNING t.*)
 SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN claimed ON true;
 
+-- name: claim_lanes
+-- The same for those in lanes, as far as these have room.
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
+LEFT JOIN {schema}.claim_lanes(%(worker)s::text, %(names)s::text[], %(limit)s::int, %(margin)s::bigint) claimed ON true
+ORDER BY due_at, id;
+
+-- name: claim_one_of_lane
+-- The same for one that is asked for; if its lane has no room, an engine is to be told of it again soon.
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
+LEFT JOIN {schema}.claim_one_of_lane(
+    %(worker)s::text, %(names)s::text[], %(id)s::text, %(margin)s::bigint, %(soon)s::bigint) claimed ON true;
+
+-- name: publish_lanes
+-- The same for those in lanes: no more than may start.
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
+LEFT JOIN {schema}.publish_lanes(
+    %(names)s::text[], %(limit)s::int, %(after)s::bigint, %(within)s::bigint) taken ON true
+ORDER BY due_at, id;
+
 -- name: publish
 -- Pending tasks that an engine is to be told of again; the next time is as far away as the task is old.
 WITH picked AS (
@@ -257,8 +276,14 @@ WITH gone AS (
         WHERE (id < %(before)s::text OR id > %(after)s::text) AND status IN ('completed', 'failed')
           AND coalesce(finished_at, settles_at) < {schema}.began_ms() - %(age)s::bigint
         ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED)
-    RETURNING 1)
+    RETURNING 1),
+forgotten AS (DELETE FROM {schema}.task_lanes WHERE next_us < {schema}.began_ms() * 1000)
 SELECT {schema}.began_ms(), count(*) FROM gone;
+
+-- name: delete
+WITH gone AS (
+    DELETE FROM {schema}.task_results WHERE id = ANY (%(id)s::text[]) AND status IN ('completed', 'failed') RETURNING id)
+SELECT {schema}.began_ms(), coalesce(json_agg(id)::text, '[]') FROM gone;
 
 -- name: read_tasks
 -- A row is as of the instant at which the statement began, before anything was read: never later than what it says.
@@ -342,9 +367,20 @@ WHERE status IN ('pending', 'running') AND settles_at <= {schema}.began_ms() LIM
 SELECT min(deadline_at), {schema}.began_ms() FROM {schema}.task_results WHERE status IN ('pending', 'running');
 
 -- name: next_due
--- When the next pending task of these names may be claimed.
-SELECT min(due_at), {schema}.began_ms() FROM {schema}.task_results
-WHERE status = 'pending' AND lane IS NULL AND name = ANY (%(names)s::text[]);
+-- When the next pending task of these names may be claimed that is in no lane, and whether any is in one.
+SELECT min(due_at), {schema}.began_ms(),
+       EXISTS (SELECT 1 FROM {schema}.task_results WHERE status = 'pending' AND lane IS NOT NULL)
+FROM {schema}.task_results WHERE status = 'pending' AND lane IS NULL AND name = ANY (%(names)s::text[]);
+
+-- name: next_in_lanes
+-- When the next task in a lane may be claimed; full lanes do not count.
+SELECT min(greatest(h.due_at, CASE WHEN h.gap_us IS NULL THEN 0
+                                   ELSE ceil((coalesce(l.next_us, 0) - greatest(0, 100000 - h.gap_us)) / 1000.0) END))::bigint,
+       {schema}.began_ms()
+FROM {schema}.lane_heads(%(names)s::text[]) h LEFT JOIN {schema}.task_lanes l ON l.lane = h.lane
+WHERE h.places IS NULL OR h.places > (
+    SELECT count(*) FROM {schema}.task_results r
+    WHERE r.status = 'running' AND r.lane IS NOT NULL AND r.lane = h.lane);
 
 -- name: not_running
 -- Which of these attempts are not running any more.

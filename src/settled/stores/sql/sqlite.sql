@@ -147,9 +147,75 @@ WHERE rowid IN (
 RETURNING {task};
 
 -- name: next_due
--- When the next pending task of these names may be claimed.
-SELECT min(due_at) FROM task_results
-WHERE status = 'pending' AND lane IS NULL AND name IN (SELECT value FROM json_each(?));
+-- When the next pending task of these names may be claimed that is in no lane, and whether any is in one.
+SELECT (SELECT min(due_at) FROM task_results
+        WHERE status = 'pending' AND lane IS NULL AND name IN (SELECT value FROM json_each(?))),
+       EXISTS (SELECT 1 FROM task_results WHERE status = 'pending' AND lane IS NOT NULL);
+
+-- name: lanes
+-- The lanes in which a task of these names waits, the longest waiting first: its limits, how many run, its rate's state.
+-- One probe for each lane and not for each task. Each says how many an engine was told of that nobody has claimed.
+WITH RECURSIVE walk (lane) AS (
+    SELECT * FROM (SELECT lane FROM task_results WHERE status = 'pending' AND lane IS NOT NULL ORDER BY lane LIMIT 1)
+    UNION ALL
+    SELECT (SELECT t.lane FROM task_results t
+            WHERE t.status = 'pending' AND t.lane IS NOT NULL AND t.lane > walk.lane ORDER BY t.lane LIMIT 1)
+    FROM walk WHERE walk.lane IS NOT NULL)
+SELECT h.lane, h.due_at, h.lane_places, h.lane_gap_us,
+       (SELECT count(*) FROM task_results r WHERE r.status = 'running' AND r.lane IS NOT NULL AND r.lane = h.lane),
+       coalesce((SELECT next_us FROM task_lanes l WHERE l.lane = h.lane), 0),
+       (SELECT count(*) FROM task_results p
+        WHERE p.status = 'pending' AND p.lane IS NOT NULL AND p.publish_at IS NOT NULL AND p.lane = h.lane
+          AND p.publish_at > :now AND p.due_at <= :now)
+FROM walk CROSS JOIN task_results h ON h.rowid = (
+    SELECT t.rowid FROM task_results t
+    WHERE t.status = 'pending' AND t.lane IS NOT NULL AND t.lane = walk.lane AND t.deadline_at > :now
+      AND t.name IN (SELECT value FROM json_each(:names)) AND (:id IS NULL OR t.id = :id)
+    ORDER BY t.due_at, t.rowid LIMIT 1)
+ORDER BY h.due_at;
+
+-- name: lane_of
+-- The lane of one task, alike.
+SELECT h.lane, h.due_at, h.lane_places, h.lane_gap_us,
+       (SELECT count(*) FROM task_results r WHERE r.status = 'running' AND r.lane IS NOT NULL AND r.lane = h.lane),
+       coalesce((SELECT next_us FROM task_lanes l WHERE l.lane = h.lane), 0), 0
+FROM task_results h WHERE h.id = :id AND h.status = 'pending' AND h.lane IS NOT NULL;
+
+-- name: claim_lane
+-- The same gate, for the next tasks of a lane that has room for so many.
+UPDATE task_results SET status = 'running', attempt = attempt + 1, started_at = :now, worker = :worker,
+                        error_type = NULL, traceback = NULL,
+                        deadline_at = min(:now + timeout_ms + :margin, settles_at)
+WHERE rowid IN (
+    SELECT rowid FROM task_results
+    WHERE status = 'pending' AND lane IS NOT NULL AND lane = :lane AND due_at <= :now AND deadline_at > :now
+      AND name IN (SELECT value FROM json_each(:names)) AND (:id IS NULL OR id = :id)
+      AND EXISTS (SELECT 1 FROM task_workers w WHERE w.id = :worker AND w.lost_at IS NULL)
+    ORDER BY due_at, rowid LIMIT :room)
+RETURNING {task};
+
+-- name: lane_took
+-- From when on the lane's rate permits another start.
+INSERT INTO task_lanes (lane, next_us) VALUES (:lane, :next_us)
+ON CONFLICT (lane) DO UPDATE SET next_us = excluded.next_us;
+
+-- name: lane_was_full
+-- An engine has brought this task in vain.
+UPDATE task_results SET publish_at = min(coalesce(publish_at, :soon), :soon) WHERE id = :id AND status = 'pending';
+
+-- name: publish_lane
+-- The next tasks of a lane that an engine is to be told of.
+UPDATE task_results SET publish_at = :now + min(max(:now - due_at, :after), :within)
+WHERE rowid IN (
+    SELECT rowid FROM task_results
+    WHERE status = 'pending' AND lane IS NOT NULL AND lane = :lane AND due_at <= :now AND deadline_at > :now
+      AND name IN (SELECT value FROM json_each(:names)) AND coalesce(publish_at, 0) <= :now
+    ORDER BY due_at, rowid LIMIT :room)
+RETURNING {task};
+
+-- name: prune_lanes
+-- A rate that has no say any more need not be remembered.
+DELETE FROM task_lanes WHERE next_us < :now_us;
 
 -- name: publish
 -- Pending tasks that an engine is to be told of again; the next time is as far away as the task is old.
@@ -230,6 +296,9 @@ WHERE sql IS NOT NULL AND tbl_name IN ('task_results', 'task_workers', 'task_led
 DELETE FROM task_results WHERE rowid IN (
     SELECT rowid FROM task_results
     WHERE (id < ? OR id > ?) AND status IN ('completed', 'failed') AND coalesce(finished_at, settles_at) < ? LIMIT ?);
+
+-- name: delete
+DELETE FROM task_results WHERE id = ? AND status IN ('completed', 'failed');
 
 -- name: enlist
 INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms) VALUES (?, ?, ?, ?, ?, ?, ?);

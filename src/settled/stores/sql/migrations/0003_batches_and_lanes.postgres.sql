@@ -148,3 +148,34 @@ BEGIN
         rest := rest - taken;
     END LOOP;
 END $$;
+
+-- Moves one task that is asked for to running, if its lane has room; else an engine is to be told of it again soon.
+CREATE FUNCTION {schema}.claim_one_of_lane(asking text, known text[], wanted text, margin bigint, soon bigint)
+    RETURNS SETOF {schema}.task_results LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    one   record;
+    taken integer := 0;
+BEGIN
+    SELECT t.lane, t.lane_places, t.lane_gap_us INTO one FROM {schema}.task_results t
+    WHERE t.id = wanted AND t.status = 'pending' AND t.lane IS NOT NULL AND t.due_at <= {schema}.began_ms()
+      AND t.name = ANY (known);
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF {schema}.lane_room(one.lane, one.lane_places, one.lane_gap_us, 1) = 1 THEN
+        RETURN QUERY UPDATE {schema}.task_results t
+            SET status = 'running', attempt = t.attempt + 1, started_at = {schema}.began_ms(), worker = asking,
+                error_type = NULL, traceback = NULL,
+                deadline_at = least({schema}.began_ms() + t.timeout_ms + margin, t.settles_at)
+            WHERE t.id = wanted AND t.status = 'pending' AND t.due_at <= {schema}.began_ms()
+              AND t.deadline_at > {schema}.now_ms()
+              AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = asking AND w.lost_at IS NULL)
+            RETURNING t.*;
+        GET DIAGNOSTICS taken = ROW_COUNT;
+        PERFORM {schema}.lane_took(one.lane, one.lane_gap_us, taken);
+    ELSE
+        UPDATE {schema}.task_results t
+        SET publish_at = least(coalesce(t.publish_at, {schema}.began_ms() + soon), {schema}.began_ms() + soon)
+        WHERE t.id = wanted AND t.status = 'pending';
+    END IF;
+END $$;

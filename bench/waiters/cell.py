@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.waiters.browser import Browser
 from bench.waiters.chromium import Tab
@@ -91,6 +92,9 @@ class Stage:
                 self.ready.set()
             else:
                 self.told(*json.loads(params["payload"]))
+        elif method == "Network.requestWillBeSent":
+            if urlsplit(params["request"]["url"]).path == self.site.path:
+                self.outcome.sent.append(self.clock.now)
         elif method == "Debugger.paused":
             self.paused.set()
         elif method == "Runtime.exceptionThrown":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bench.waiters.rows import STOPPED
 
-TRUE, VAGUE, ASKS_ON, FALSE, HUNG, ABSENT = "true", "vague", "asks on", "false", "hung", "–"
+TRUE, VAGUE, ASKS_ON, FALSE, HUNG, ABSENT = "true", "vague", "asks on", "false", "hung", "absent"
 GRADES = {
     TRUE: "ended, and said what is the case",
     VAGUE: "ended with an error that does not say whether the task failed or only the watching did",
@@ -26,7 +26,8 @@ class Outcome:
     """What was seen of one client at one row; instants in seconds of the task's clock."""
 
     told: list[tuple[float, int, str | None, str]] = field(default_factory=list)  # when, which copy, end, message
-    asked: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)  # when the server heard each request
+    sent: list[float] = field(default_factory=list)  # when the page sent one, be it refused, or queued in the browser
     left: float | None = None  # when the page took it away
     held: int = 0  # connections that were still open at the end
     watched: float = 0.0  # until when it was looked at
@@ -82,5 +83,5 @@ def _badness(end: str | None, truth: str) -> int:
 
 
 def _how(outcome: Outcome) -> str:
-    lately = sum(asked > outcome.watched - 2.5 for asked in outcome.asked)
+    lately = sum(sent > outcome.watched - 2.5 for sent in outcome.sent or outcome.asked)
     return f"asking, {lately} times in the last 2.5 s" if lately else "silent"

@@ -130,7 +130,7 @@ def main() -> None:
     part = arguments.adapter or arguments.only or arguments.rows
     out = arguments.out or (BUILT if part else ROOT / "docs" / "evidence")
     out.mkdir(parents=True, exist_ok=True)
-    print(report.write(table, out))
+    print(report.write(table.as_dict(), out))
     wrong = [
         cell for cell in table.cells.values()
         if cell.client.startswith("settled") and cell.grade.grade not in (TRUE, ABSENT)

@@ -23,13 +23,18 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-py test-js build-js lint format bench bench-check bench-postgres soak zombies zombies-all waiters clean $(VENV)
+.PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres \
+	soak zombies zombies-all waiters clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
 
-demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000 (PORT=, LEDGER=)
-	exec $(BIN)/settled demo --port $(PORT) $(if $(LEDGER),--ledger '$(LEDGER)')
+demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000, TrafficLens beside it (PORT=, LEDGER=, TRAFFIC_SOURCE=)
+	PYTHONPATH=examples LEDGER='$(LEDGER)' exec $(BIN)/settled demo --also trafficlens --port $(PORT) \
+		$(if $(LEDGER),--ledger '$(LEDGER)')
+
+trafficlens: $(VENV)/.demo ## run TrafficLens by itself (PORT=, LEDGER=, TRAFFIC_SOURCE=)
+	PYTHONPATH=examples LEDGER='$(LEDGER)' exec $(BIN)/python -m trafficlens --port $(PORT)
 
 test: lint test-js test-py ## lint, then every test, against the built wheel (JOBS= processes)
 

@@ -1,7 +1,8 @@
-"""Takes the README's picture of the demo: python docs/take_screenshot.py [path of a chromium].
+"""Takes the README's pictures: python docs/take_screenshot.py [path of a chromium].
 
-Starts the demo on a free port with a ledger in a temporary folder, does some real work, causes a
-few faults, and saves what has settled as docs/demo.png. Needs the development environment.
+Starts the demo on a free port with a ledger in a temporary folder, does some real work, causes a few faults, and saves
+what has settled as docs/demo.png; looks up some domains with TrafficLens beside it, and saves docs/trafficlens.png.
+Needs the development environment.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pathlib import Path
 from playwright.sync_api import Error, Page, ViewportSize, sync_playwright
 
 PICTURE = Path(__file__).with_name("demo.png")
+LENS = Path(__file__).with_name("trafficlens.png")
+EXAMPLES = Path(__file__).parents[1] / "examples"
+DOMAINS = "wikipedia.org nytimes.com reddit.com github.com bbc.co.uk redesigned.test hangs.test empty.test"
 PAGES = ("/comet", "/bell", "/missing", "/huge")
 FAULTS = ("segfault", "memory-limit", "busy-loop-gil", "worker-killed-twice", "worker-frozen")
 PATIENCE_MS = 60_000
@@ -63,12 +67,23 @@ def play(page: Page) -> None:
     page.evaluate(CROP)
 
 
+def look_up(page: Page, url: str) -> None:
+    """Look up some domains, and wait until every row has ended."""
+    page.goto(f"{url}#{DOMAINS.replace(' ', ',')}")
+    rows = "document.querySelectorAll('tr.row').length"
+    page.wait_for_function(f"{rows} && !document.querySelector('tr.row[data-state=waiting]')", timeout=PATIENCE_MS)
+    page.click("tr.row:nth-child(2) button.who")
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+
+
 def main(chromium: str | None) -> None:
     """Serve, play, take the picture."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        serve = f"from settled.demo import serve; serve(port={port}, ledger_url='sqlite:///{folder}/demo.db')"
-        server = subprocess.Popen([sys.executable, "-c", serve])
+        given = f"port={port}, ledger_url='sqlite:///{folder}/demo.db', also=['trafficlens']"
+        serve = f"from settled.demo import serve; serve({given})"
+        environment = {**os.environ, "PYTHONPATH": str(EXAMPLES), "LEDGER": f"sqlite:///{folder}/lens.db"}
+        server = subprocess.Popen([sys.executable, "-c", serve], env=environment)
         try:
             sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to be root in one
             browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
@@ -76,11 +91,14 @@ def main(chromium: str | None) -> None:
             visit(page, f"http://127.0.0.1:{port}/")
             play(page)
             page.screenshot(path=PICTURE, full_page=True)
+            look_up(page, f"http://127.0.0.1:{port}/trafficlens/")
+            page.screenshot(path=LENS, full_page=True)
             browser.close()
         finally:
             server.terminate()
             server.wait(timeout=30)
-    sys.stdout.write(f"{PICTURE}: {PICTURE.stat().st_size // 1000} kB\n")
+    for picture in (PICTURE, LENS):
+        sys.stdout.write(f"{picture}: {picture.stat().st_size // 1000} kB\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ keeps an event loop in the main thread, and ``asyncio.run`` refuses to work ther
 
 from __future__ import annotations
 
+import faulthandler
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def browser() -> Iterator[Browser]:
         chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def long() -> None:
+    """For a test with a ``timeout`` of its own that is longer than ``faulthandler_timeout``: only its own holds."""
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

@@ -70,10 +70,17 @@ def test_the_demo_says_what_it_needs(settled, monkeypatch):
 def test_the_demo_has_a_ledger_of_its_own_unless_it_is_given_one(settled, monkeypatch):
     served = []
     monkeypatch.setenv("SETTLED_LEDGER", "sqlite:///work.db")
-    monkeypatch.setattr(page, "serve", lambda *given: served.append(given))
+    monkeypatch.setattr(page, "serve", lambda *given, also: served.append((*given, also)))
     settled("demo", "--port", "9000")
-    settled("demo", "--host", "0.0.0.0", "--ledger", "sqlite:///x.db")
-    assert served == [("127.0.0.1", 9000), ("0.0.0.0", 8000, "sqlite:///x.db")]
+    settled("demo", "--host", "0.0.0.0", "--ledger", "sqlite:///x.db", "--also", "settled.demo")
+    assert served == [("127.0.0.1", 9000, []), ("0.0.0.0", 8000, "sqlite:///x.db", ["settled.demo"])]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "settled.cli", "settled.policy"])
+def test_the_demo_serves_nothing_beside_it_that_has_no_app(settled, name):
+    said = settled("demo", "--also", name)
+    assert said.status == 2
+    assert f"{name}.app" in said.err
 
 
 @pytest.mark.parametrize("port", ["0", "65535", "-1", "http"])

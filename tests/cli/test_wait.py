@@ -25,6 +25,11 @@ def test_no_id_exits_2(home, settled):
     assert settled("wait", "4711").status == 2
 
 
+def test_a_task_is_waited_for_by_the_id_that_another_system_gave_it(home, settled):
+    row = home.pending(id="celery-7f3a", key="celery-7f3a")
+    assert settled("wait", row.id, "--timeout", "0").status == 5
+
+
 def test_an_unknown_task_exits_3(home, settled):
     said = settled("wait", new_id(home.ledger.store.now()))
     assert said.status == 3

@@ -18,6 +18,9 @@ def add(commands: Commands) -> None:
     command = add_command(commands, "demo", run, "serve the demo, on a ledger of its own", "another ledger for it")
     command.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     command.add_argument("--port", type=whole_above_zero, default=8000, help="the port to listen on (8000)")
+    command.add_argument(
+        "--also", action="append", default=[], metavar="PACKAGE", help="serve PACKAGE.app:app too, below /PACKAGE"
+    )
 
 
 def run(args: Namespace) -> Exit:
@@ -29,10 +32,20 @@ def run(args: Namespace) -> Exit:
         )
     if args.port > 65_534:
         raise BadInput(f"Port {args.port} is not possible: the demo takes it and the next one, up to 65535.")
+    for name in args.also:
+        if not _has_app(name):
+            raise BadInput(f"There is no module {name}.app to serve. Is its folder in PYTHONPATH?")
     from settled.demo import serve  # what it imports is an extra, and not needed by any other command
 
     if args.ledger:
-        serve(args.host, args.port, args.ledger)
+        serve(args.host, args.port, args.ledger, also=args.also)
     else:
-        serve(args.host, args.port)
+        serve(args.host, args.port, also=args.also)
     return Exit.DONE
+
+
+def _has_app(name: str) -> bool:
+    try:
+        return find_spec(f"{name}.app") is not None
+    except ModuleNotFoundError:
+        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from settled import waiter
 from settled.cli import documents
@@ -12,8 +12,8 @@ from settled.cli.exits import Exit, of_end
 from settled.cli.ledgers import opened
 from settled.cli.parsing import Commands, add_command
 from settled.cli.words import block, seconds_of
+from settled.errors import LedgerUnavailable, TaskNotFound, TaskPruned
 from settled.follower import follower
-from settled.ids import created_ms
 from settled.ledger import Ledger
 from settled.periodic import Periodic
 from settled.records import Ending
@@ -38,8 +38,9 @@ def add(commands: Commands) -> None:
 
 def run(args: Namespace) -> Exit:
     """Wait, print how it ended."""
-    created_ms(args.id)  # raises BadTaskId: a slip of the hand is no unknown task
     with opened(args) as ledger, _looking(ledger):
+        with suppress(TaskNotFound, TaskPruned, LedgerUnavailable):
+            ledger.get(args.id)  # raises BadTaskId: a slip of the hand is no unknown task
         try:
             ended = waiter.wait(ledger, args.id, args.timeout)
         except KeyboardInterrupt:

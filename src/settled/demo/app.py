@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,13 +27,23 @@ STATIC = Path(__file__).with_name("static")
 
 client = open_client()
 director = Director()
+neighbours: dict[str, FastAPI] = {}
+"""Other applications that the demo serves too, by their paths."""
+
+
+def serve_too(path: str, other: FastAPI) -> None:
+    """Serve another application below a path, with a link to it on the page."""
+    neighbours[path] = other
+    app.mount(path, other)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Serve tasks, the local site, and what is needed to harm them, while the server runs."""
     site = Site(getattr(app.state, "site_port", 0))
-    async with client, site, for_workers.lifespan(app), director, tasks.lifespan(app):
+    async with client, site, for_workers.lifespan(app), director, tasks.lifespan(app), AsyncExitStack() as stack:
+        for other in neighbours.values():
+            await stack.enter_async_context(other.router.lifespan_context(other))
         app.state.site = site
         yield
 
@@ -87,6 +97,12 @@ async def cause(name: str, response: Response) -> Any:
         return {"id": nobody}
     task, prefix = await director.cause(fault)
     return accepted(task, response, prefix=prefix)
+
+
+@app.get("/demo/neighbours")
+async def others() -> dict[str, str]:
+    """What else is served here: titles, by their paths."""
+    return {f"{path}/": other.title for path, other in neighbours.items()}
 
 
 @app.get("/", include_in_schema=False)

@@ -480,6 +480,7 @@ class SQLiteStore:
     def _new_reader(self) -> _Reader:
         connection = sqlite_open.connect(self.path, create=False)
         connection.execute("PRAGMA query_only = 1")
+        connection.execute("PRAGMA cache_size = -4096")  # there is one for each thread
         return _Reader(connection, self._identity)
 
     def _query(self, sql: str, values: Any = ()) -> list[Any]:

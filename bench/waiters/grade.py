@@ -55,6 +55,8 @@ def graded(outcome: Outcome, truth: str, copies: int) -> Grade:
         last[copy] = (last[copy][0] if same else at, end, message)
     worst = max(last.values(), key=lambda word: (_badness(word[1], truth), word[0]))
     at, end, message = worst
+    if end != truth and _takes_back(outcome):
+        return Grade(ASKS_ON, None, "shows an error, takes it back, and so on", None, len(outcome.asked), 0)
     if end is None:
         return Grade(HUNG, None, _how(outcome), None, len(outcome.asked), 0)
     ended = max(when for when, _, _ in last.values())
@@ -63,6 +65,12 @@ def graded(outcome: Outcome, truth: str, copies: int) -> Grade:
     if after and outcome.asked[-1] > outcome.watched - 2.5:
         grade = max(grade, ASKS_ON, key=(TRUE, VAGUE, ASKS_ON, FALSE).index)
     return Grade(grade, end, message, round(at, 2), len(outcome.asked), after)
+
+
+def _takes_back(outcome: Outcome) -> bool:
+    """Whether it goes to and fro between an end and waiting: what it shows at the last moment is chance."""
+    ends = [end is not None for _, _, end, _ in sorted(outcome.told, key=lambda told: (told[1], told[0]))]
+    return (True, False, True) in zip(ends, ends[1:], ends[2:], strict=False)
 
 
 def _stopped(outcome: Outcome) -> Grade:

@@ -24,11 +24,11 @@ if str(ROOT) not in sys.path:  # started as a file
     sys.path.insert(0, str(ROOT))
 
 from bench.speed import environment, report, slow_fsync, tables, targets  # noqa: E402
-from bench.speed.measures import at_rest, lifecycles, million, polls, profile, told  # noqa: E402
+from bench.speed.measures import at_rest, fresh, lifecycles, million, polls, profile, told  # noqa: E402
 from bench.speed.measures.plan import Plan  # noqa: E402
 from bench.speed.rounds import Comparison, NotMeasured  # noqa: E402
 
-PARTS = ("lifecycles", "http", "told", "slow", "polls", "million", "rest")
+PARTS = ("lifecycles", "http", "told", "slow", "polls", "fresh", "million", "rest")
 POSTGRES = ("pg-lifecycles", "pg-added", "pg-large", "pg-waiting", "pg-bloat")
 """What ``postgres`` stands for. It is asked for by name, since it needs a server and packages of its own, and so is
 ``peers``, which needs the packages."""
@@ -113,6 +113,7 @@ def _on_sqlite(plan: Plan, section: Section) -> None:
     title = "Lifecycles, over HTTP, 1 ms added to each fsync"
     section("slow", "http_slow", title, lambda: lifecycles.over_http(plan, slow_disk()), tables.over_http)
     section("polls", "polls", "Polls over HTTP", lambda: polls.polls(plan), tables.polled)
+    section("fresh", "fresh", "Reads of a fresh key, over HTTP", lambda: fresh.reads(plan), tables.fresh_reads)
     section("million", "large", "Poll and sweep in a large ledger", lambda: million.costs(plan), tables.large)
     title = "At rest"
     section(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.speed.measures import at_rest, polls
+from bench.speed.measures import at_rest, fresh, polls
 from bench.speed.measures.lifecycles import OURS, OURS_HTTP, OURS_LONG_POLL, RAW, USUAL, USUAL_HTTP
 from bench.speed.report import figure, median, ratio, short, table, times, whole
 from bench.speed.rounds import Comparison
@@ -79,6 +79,19 @@ def polled(sides: Comparison) -> str:
         rows.append([*cells, *("–" if value is None else f"{value:.2f}" for value in busy)])
     of_kinds = [head for kind in polls.KINDS for head in (f"polls/s, {kind} rows", "÷ by hand", "a processor second")]
     heads = ["side", *of_kinds, "server busy", "client busy"]
+    return table(heads, rows)
+
+
+def fresh_reads(sides: Comparison) -> str:
+    """Reads of fresh keys a second."""
+    rows = []
+    for name in sides:
+        base = fresh.FASTAPI_HAND if name in (fresh.FASTAPI_HAND, fresh.FASTAPI_OURS) else fresh.ASGI_HAND
+        cells = [name, figure(sides, name, "per_second", whole)]
+        cells += [times(ratio(sides, name, base, key)) for key in ("per_second", "per_cpu_second")]
+        busy = [median(sides, name, f"{which}_busy") for which in ("server", "client")]
+        rows.append([*cells, *("–" if value is None else f"{value:.2f}" for value in busy)])
+    heads = ["side", "reads/s", "÷ by hand", "÷ by hand, a processor second", "server busy", "client busy"]
     return table(heads, rows)
 
 

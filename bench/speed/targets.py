@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bench.speed.measures import polls
+from bench.speed.measures import fresh, polls
 from bench.speed.measures.lifecycles import OURS, OURS_HTTP, OURS_LONG_POLL, RAW, USUAL, USUAL_HTTP
 from bench.speed.report import median, ratio, short, table, times
 from bench.speed.rounds import Comparison
@@ -22,6 +22,7 @@ class Measured(NamedTuple):
     http_slow: Lifecycles
     polls: Comparison
     large: Comparison
+    fresh: Comparison
 
 
 class Target(NamedTuple):
@@ -98,6 +99,8 @@ def _reads(measured: Measured) -> list[Target]:
     for kind in polls.KINDS:
         value = ratio(measured.polls, polls.ASGI_OURS, polls.ASGI_HAND, f"{kind}_per_second")
         found.append(Target(f"polls over HTTP of {kind} rows, TasksApp ÷ bare ASGI by hand", value, 0.7))
+    value = ratio(measured.fresh, fresh.ASGI_OURS, fresh.ASGI_HAND, "per_second")
+    found.append(Target("reads of a fresh key over HTTP, LatestApp ÷ bare ASGI by hand", value, 0.5))
     if measured.large:
         empty, full = measured.large
         for key, what in (("get_open_us", "poll"), ("sweep_us", "sweep")):

@@ -8,29 +8,27 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from settled.errors import BadInput, BadKey, LedgerUnavailable, NotAllowed
+from settled.errors import BadInput, BadKey, LedgerUnavailable
 from settled.function import MOST_CHARACTERS, TaskFunction
 from settled.ids import new_id
 from settled.latest.answer import Latest, Look, answer_of, unstarted, wants
+from settled.latest.hands import purging, putting
 from settled.latest.options import Options
 from settled.latest.steps import (
-    TRIES,
     Asking,
     Calling,
     Home,
     Looking,
     Machine,
     Starting,
-    Writing,
     arun,
-    end_refresh,
     run,
 )
 from settled.ledger import READ_PATIENCE, SUBMIT_PATIENCE, Ledger
 from settled.records import Former, LatestRow, Snapshot
 from settled.runner.outcome import completed
 from settled.runner.text import storable
-from settled.stores.base import Purge, Put, Refresh
+from settled.stores.base import Refresh
 
 T = TypeVar("T")
 MODES = ("auto", "never", "force")
@@ -132,32 +130,12 @@ class Keys:
         outcome = completed(value, self._task.described.max_result_bytes)
         if outcome.result_data is None:
             raise BadInput(f"{outcome.message} Nothing was set.")
-        gone = None
-        for _ in range(TRIES):
-            put = Put(self.name, key, outcome.result_data, self._options.policy, gone)
-            if (yield Writing("put", put, SUBMIT_PATIENCE)):
-                return (yield from self.getting([key], "never"))[0]
-            gone = yield from self._ending_refresh(key, "The value was set by hand.")
-        raise NotAllowed(f"{key!r} is being refreshed again and again. Nothing was set; try again.")
+        yield from putting(self.name, key, outcome.result_data, self._options.policy)
+        return (yield from self.getting([key], "never"))[0]
 
     def purging(self, key: str) -> Machine[bool]:
         """A key forgotten; whether there was one."""
-        gone = None
-        for _ in range(TRIES):
-            if (yield Writing("purge", Purge(self.name, key, gone), SUBMIT_PATIENCE)):
-                return True
-            if not (yield Asking("latest", ([(self.name, key)],))):
-                return False
-            gone = yield from self._ending_refresh(key, "The key was purged.")
-        raise NotAllowed(f"{key!r} is being refreshed again and again. Nothing was purged; try again.")
-
-    def _ending_refresh(self, key: str, message: str) -> Machine[str | None]:
-        looks: list[Look] = yield Looking(self.name, [key])
-        task = looks[0].row.task
-        if task is None:
-            return None
-        gone: str | None = yield Calling(end_refresh, (self._home.ledger, task, message))
-        return gone
+        return (yield from purging(self.name, key))
 
     def listing(self, after: str | None, limit: int, failing: bool) -> Machine[list[Latest]]:
         """Keys in their order."""

@@ -143,6 +143,25 @@ class Calling(NamedTuple):
         return await asyncio.to_thread(self.function, *self.arguments)
 
 
+class Ending(NamedTuple):
+    """Cancel a refresh that is under way; answers with its id if there is no such task."""
+
+    task: str
+    message: str
+
+    def run(self, ledger: Ledger) -> str | None:
+        try:
+            ledger.cancel(self.task, self.message)
+        except NotAllowed:
+            pass  # it has settled meanwhile
+        except TaskNotFound:
+            return self.task
+        return None
+
+    async def arun(self, ledger: Ledger) -> str | None:
+        return await asyncio.to_thread(self.run, ledger)
+
+
 class Asking(NamedTuple):
     """Ask the store, by one of its verbs that read."""
 
@@ -188,17 +207,6 @@ async def arun(machine: Machine[T], ledger: Ledger) -> T:
             answer = await step.arun(ledger)
         except Exception as failure:
             error = failure
-
-
-def end_refresh(ledger: Ledger, task_id: str, message: str) -> str | None:
-    """Cancel an open refresh; return its id if there is no such task."""
-    try:
-        ledger.cancel(task_id, message)
-    except NotAllowed:
-        pass  # it has settled meanwhile
-    except TaskNotFound:
-        return task_id
-    return None
 
 
 def _ended(ledger: Ledger, task_id: str) -> Any:

@@ -26,7 +26,7 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres \
-	soak zombies zombies-all waiters simulate clean $(VENV)
+	soak zombies zombies-all waiters simulate model clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
@@ -108,6 +108,10 @@ zombies-all: $(HARMED)/.ready $(HARMED)-arq/.ready ## the same for every system,
 
 simulate: $(VENV)/.ready ## the contract under simulated trouble (SEED=, SCHEDULES=, JOBS= processes); a seed is a run
 	$(BIN)/python -W ignore -m tests.simulation --seed $(SEED) --schedules $(SCHEDULES) --jobs $(JOBS)
+
+model: $(VENV)/.ready ## check the protocol's model with Spin, and that it finds the bugs planted in it
+	command -v spin >/dev/null && command -v cc >/dev/null || tools/apt.sh spin gcc libc6-dev
+	$(BIN)/python -m model.check
 
 clean: ## remove what was built and installed here
 	rm -rf $(VENV) $(BUILD) js/node_modules js/dist bench/waiters/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -32,8 +32,8 @@ Flat is a process whose memory (median) in the last quarter is at most {MEMORY_S
 whose fewest open descriptors are at most {DESCRIPTORS_SLACK} more. The first quarter is left out: pools and caches fill
 then. The soak's own process keeps a line for each task, and grows by that. The peaks of a
 server's memory are a fault of the demo's, an exception with 10 MB of text. What grows slowly on SQLite is the page
-cache of each connection, one for each thread, up to a bound. How it is done is in [bench](../../bench/README.md#the-soak). This page
-is made by `python -m bench.soak.page` from the files of the runs.
+cache of each connection, one for each thread, up to a bound. How it is done is in
+[bench](../../bench/README.md#the-soak). This page is made by `python -m bench.soak.page` from the files of the runs.
 """
 ABOUT = ("command", "commit", "machine", "disk", "python", "packages")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
 
 from settled import PublicError
@@ -64,3 +65,9 @@ def test_progress_grows_to_the_end_of_the_page() -> None:
     asyncio.run(run())
     assert len(told) > 5
     assert told == sorted(told)
+
+
+def test_the_dashboard_of_the_demo_is_open_to_this_machine_alone(demo: str) -> None:
+    page = httpx.get(f"{demo}/tasks/ui/", timeout=30)
+    assert (page.status_code, "All that match" in page.text or "no task yet" in page.text) == (200, True)
+    assert httpx.get(f"{demo}/tasks/ui/", headers={"host": "demo.example.org"}, timeout=30).status_code == 403

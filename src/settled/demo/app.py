@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
 from settled import Context
+from settled.dashboard import Dashboard
 from settled.demo.director import Director
 from settled.demo.fault import Place
 from settled.demo.faults import FAULTS
@@ -49,7 +50,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="settled demo", lifespan=lifespan)
-app.include_router(tasks_router(tasks), prefix="/tasks")
+app.include_router(tasks_router(tasks, dashboard=Dashboard(tasks)), prefix="/tasks")
 add_problem_handlers(app)
 app.mount("/scratch", director.scratches)
 app.mount("/demo/static", StaticFiles(directory=STATIC))

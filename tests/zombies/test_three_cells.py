@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="marks are found in /proc"),
     pytest.mark.xdist_group("zombies"),  # one run for all
     pytest.mark.slow,
+    pytest.mark.timeout(300),  # two instances and a page of eight seconds, while others use the processors
     pytest.mark.crash,
 ]
 
@@ -38,7 +39,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     into = tmp_path_factory.mktemp("zombies") / "zombies.json"
     environment = {**os.environ, "ZOMBIES_HERE": "1"}
     ended = subprocess.run(
-        command(into, "by-hand,settled", "exception,worker-killed"), cwd=ROOT, env=environment, timeout=110,
+        command(into, "by-hand,settled", "exception,worker-killed"), cwd=ROOT, env=environment, timeout=280,
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr

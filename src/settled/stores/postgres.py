@@ -25,7 +25,7 @@ from settled.stores.base import Backlog, Batches, Change, Due, Pulse, RowRefused
 from settled.stores.batch_reads import BatchReads
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
-from settled.stores.postgres_line import Connection, Line
+from settled.stores.postgres_line import Connection, Line, forget_prepared
 from settled.stores.postgres_looks import PostgresLooks
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
@@ -185,10 +185,14 @@ class PostgresStore:
         if len(statements) == 1 and self.place.direct:
             name, values = statements[0]
             return [connection.execute(self._sql[name], values).fetchall()]
-        with connection.pipeline():  # up to its end all is one transaction
-            if not self.place.direct:
-                connection.execute(settings)
-            cursors = [connection.execute(self._sql[name], values) for name, values in statements]
+        try:
+            with connection.pipeline():  # up to its end all is one transaction
+                if not self.place.direct:
+                    connection.execute(settings)
+                cursors = [connection.execute(self._sql[name], values) for name, values in statements]
+        except psycopg.Error:
+            forget_prepared(connection)
+            raise
         return [cursor.fetchall() for cursor in cursors]
 
     def insert_within(self, new: NewTask) -> Generator[tuple[str, dict[str, Any]], Any, tuple[Snapshot, bool]]:

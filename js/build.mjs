@@ -1,6 +1,6 @@
 /**
- * Builds what the wheel serves, src/settled/web/static/{waiter,settled,submit,latest}.js, from src; `--check` writes nothing
- * but says whether the committed files are those, and as small as promised. `--modules` builds dist/, for the tests.
+ * Builds what the wheel serves, src/settled/web/static/{waiter,settled,submit,latest,batch}.js, from src; `--check` writes
+ * nothing but says whether the committed files are those, and as small as promised. `--modules` builds dist/, for the tests.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
@@ -9,7 +9,7 @@ import { minify } from "terser";
 
 const here = (path) => new URL(path, import.meta.url).pathname;
 const { version } = JSON.parse(await readFile(here("package.json"), "utf8"));
-const LIMITS = { waiter: 4_096, settled: 8_192, submit: 2_048, latest: 1_024 }; // bytes, gzipped
+const LIMITS = { waiter: 4_096, settled: 8_192, submit: 2_048, latest: 1_024, batch: 6_144 }; // bytes, gzipped
 // Names of fields that are nobody else's: not of the wire, the browser, or what pages see.
 const OURS = `alive back callers clock close crowd deadline do due errors etag expected first flying forbidden freshFrom held holds
   latest listen lookedAt manual missingSince network nonsense page plain polls pruned redirects retryAfter send
@@ -31,15 +31,15 @@ const common = { bundle: true, format: "esm", target: "es2022", plugins: [css], 
 const shared = (what) => ({ WATCHERS: JSON.stringify(`settled ${version}${what}`) }); // never with another build
 
 if (process.argv.includes("--modules")) {
-  const names = ["index", "wire", "machine", "page", "element", "define", "react", "vue", "svelte"];
+  const names = ["index", "wire", "machine", "page", "element", "batch", "define", "react", "vue", "svelte"];
   const entryPoints = names.map((name) => here(`src/${name}.ts`));
   const external = ["react", "vue", "svelte", "svelte/*"];
   await build({ ...common, entryPoints, external, splitting: true, outdir: here("dist"), define: shared(" modules") });
 } else {
   const nameCache = {}; // one for all: a page may load two of them, which then share their waits
-  for (const [name, entry] of Object.entries({ waiter: "waiter", settled: "define", submit: "submit", latest: "latest" })) {
+  for (const [name, entry] of Object.entries({ waiter: "waiter", settled: "define", submit: "submit", latest: "latest", batch: "batch" })) {
     const options = { entryPoints: [here(`src/${entry}.ts`)], write: false, define: shared("") };
-    if (name === "submit" || name === "latest") options.plugins = [beside];
+    if (!["waiter", "settled"].includes(name)) options.plugins = [beside, css];
     const { outputFiles } = await build({ ...common, ...options });
     const { code } = await minify(outputFiles[0].text, {
       module: true,

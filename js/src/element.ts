@@ -2,47 +2,13 @@
 
 import css from "./style.css";
 import { memory } from "./memory.ts";
+import { Base, fill, make, say, shown, span } from "./parts.ts";
 import { waitForTask } from "./wait.ts";
 import { clamp, parsed, seconds, text, type End, type Ending, type Task } from "./wire.ts";
 import { words } from "./words.ts";
 
-/** A part of the element. */
-function make(tag: string, name: string, more: object = {}, ...children: Node[]) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries({ part: name, class: name, ...more })) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-
-/** Set a text only if it changes, so that a live region says it once. */
-function say(node: HTMLElement, said: string) {
-  if (node.textContent !== said) node.textContent = said;
-  node.hidden = !said;
-}
-
-/** A duration in its two largest units. */
-function span(ms: number) {
-  let rest = Math.max(0, Math.round(ms / 1_000));
-  const counts = [86_400, 3_600, 60, 1].map((size) => {
-    const count = Math.floor(rest / size);
-    rest %= size;
-    return count;
-  });
-  const first = counts.findIndex((count, i) => count || i > 2);
-  const parts = counts.map((count, i) => `${count} ${words.units[i]}`).slice(first, first + 2);
-  return parts.filter((part, i) => !i || part[0]! > "0").join(" ");
-}
-
-const fill = (phrase: string, value: string) => phrase.replace("%", () => value);
-
-/** A result as text: nothing for nothing, a string as it is, the rest as JSON. */
-const shown = (result: unknown) => (result == null ? "" : text(result) || JSON.stringify(result, null, 2));
-
 const confirmedAt = (instant: number) =>
   fill(words.confirmed, new Date(instant).toLocaleTimeString([], { timeStyle: "short" }));
-
-// Where there is no page (on a server that renders), a waiter needs no element.
-const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 
 /**
  * `<settled-task src="/tasks/…" cancellable retryable remember="report">`. Tells `settled-update` (the task) and
@@ -204,9 +170,9 @@ export class SettledTask extends Base {
     const [made, finished, by] = (["created_at", "finished_at", "settles_at"] as const).map((at) => Date.parse(task?.[at]!));
     const waited = performance.now() - this.#begun;
     const known = by! - made! - (seconds(task?.settles_in) ?? NaN) + performance.now() - this.#heard;
-    const soFar = fill(words.soFar, span(known >= 0 ? known : waited));
-    const open = by! > made! ? `${soFar} · ${fill(words.atMost, span(by! - made!))}` : soFar;
-    const over = finished! >= made! ? fill(words.after, span(finished! - made!)) : this.#confirmed;
+    const soFar = fill(words.soFar, span(known >= 0 ? known : waited, words.units));
+    const open = by! > made! ? `${soFar} · ${fill(words.atMost, span(by! - made!, words.units))}` : soFar;
+    const over = finished! >= made! ? fill(words.after, span(finished! - made!, words.units)) : this.#confirmed;
     const src = this.hasAttribute("src");
     say(time, ending ? over : src ? open : "");
     say(note, task && !ending && !this.#lost && waited >= 10_000 ? words.leave : "");

@@ -112,6 +112,8 @@ async def test_a_settled_batch_says_how_many_failed_and_why_and_may_be_kept(
         {"reason": "exception", "message": "even", "count": 2},
         {"reason": "exception", "message": "No multiples of four, please.", "count": 1},
     ]
+    assert told["error"]["message"] == "3 of 6 tasks failed: 2 × even; 1 × No multiples of four, please."
+    assert (told["status"], told["error"]["reason"], told["progress"]["fraction"]) == ("failed", "exception", 1)
     assert [task["result"] for task in told["tasks"]] == [1, None, 3, None, None, 5]
     assert [task["status"] for task in told["tasks"]][:2] == ["completed", "failed"]
     assert (told["settles_in"], told["retry_after"], told["next"]) == (0, 0, None)

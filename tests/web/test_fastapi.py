@@ -59,6 +59,7 @@ async def test_every_endpoint_is_in_the_schema(world: World) -> None:
     assert {(path, *methods) for path, methods in paths.items() if path.startswith(PREFIX)} == {
         ("/tasks/settled.js", "get"),
         ("/tasks/submit.js", "get"),
+        ("/tasks/batch.js", "get"),
         ("/tasks/latest.js", "get"),
         ("/tasks/waiter.js", "get"),
         ("/tasks/{id}", "get"),

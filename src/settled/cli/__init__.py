@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from settled import __version__
-from settled.cli import dashboard, demo, hands, latest, listing, showing, upkeep, waiting, worker
+from settled.cli import batches, dashboard, demo, hands, latest, listing, showing, upkeep, waiting, worker
 from settled.cli.exits import Exit, of_error
 from settled.cli.parsing import LEDGER_HELP
 from settled.cli.words import line
@@ -65,6 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"settled {__version__}")
     parser.add_argument("--ledger", metavar="URL", help=LEDGER_HELP)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for room in (listing, showing, hands, waiting, latest, upkeep, worker, dashboard, demo):
+    for room in (listing, showing, batches, hands, waiting, latest, upkeep, worker, dashboard, demo):
         room.add(commands)
     return parser

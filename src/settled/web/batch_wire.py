@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from settled.records import BatchSnapshot, Failure, Snapshot
+from settled.states import Reason, Status
 from settled.web import wire
 from settled.web.wire import Answer, Headers, json_of
 
@@ -27,10 +28,12 @@ class Part(NamedTuple):
 
 def body_of(batch: BatchSnapshot, failures: Sequence[Failure], part: Part, *, public: bool = False) -> bytes:
     """The batch as one JSON object, with some of its tasks."""
+    told = _told(failures, public)
     counts = ",".join(f'"{status}":{number}' for status, number in batch.counts.items())
     head = (
-        f'{{"id":{json_of(batch.id)},"name":{json_of(batch.name)},"settled":{_truth(batch.settled)},'
-        f'"total":{batch.total},"counts":{{{counts}}},"failures":{_failures(failures, public)},'
+        f'{{"id":{json_of(batch.id)},"name":{json_of(batch.name)},"status":"{_status(batch)}",'
+        f'"settled":{_truth(batch.settled)},"result":null,"error":{_error(batch, told)},"progress":{_progress(batch)},'
+        f'"total":{batch.total},"counts":{{{counts}}},"failures":{_failures(told)},'
         f'"created_at":{wire.instant(batch.created_at)},"finished_at":{wire.instant(batch.finished_at)},'
         f'"settles_at":{wire.instant(batch.settles_at)},"settles_in":{batch.settles_in},'
         f'"retry_after":{retry_after(batch)},"next":{"null" if part.next is None else json_of(part.next)},'
@@ -90,14 +93,37 @@ def _truth(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _failures(failures: Sequence[Failure], public: bool) -> str:
-    """Those that read alike are one, and the most frequent come first."""
+def _status(batch: BatchSnapshot) -> Status:
+    """The batch as one task, for whoever waits for it: it fails if any task did."""
+    if batch.settled:
+        return Status.FAILED if batch.failed else Status.COMPLETED
+    return Status.PENDING if batch.pending == batch.total else Status.RUNNING
+
+
+def _error(batch: BatchSnapshot, told: Sequence[tuple[str, str, int]]) -> str:
+    if not batch.settled or not batch.failed:
+        return "null"
+    most = "; ".join(f"{number:,} × {message}" for _, message, number in told[:3])
+    said = json_of(f"{batch.failed:,} of {batch.total:,} tasks failed: {most}{' …' if len(told) > 3 else ''}")
+    return f'{{"reason":"{told[0][0] if told else Reason.EXCEPTION}","message":{said},"type":null}}'
+
+
+def _progress(batch: BatchSnapshot) -> str:
+    ended = batch.completed + batch.failed
+    return f'{{"fraction":{ended / batch.total},"message":"{ended:,} of {batch.total:,}"}}'
+
+
+def _told(failures: Sequence[Failure], public: bool) -> list[tuple[str, str, int]]:
+    """Reason, message and how many: those that read alike are one, and the most frequent come first."""
     numbers: Counter[tuple[str, str]] = Counter()
     for failure in failures:
         message = wire.message_for(failure.reason, failure.message, failure.type, public=public)
         numbers[str(failure.reason), message] += failure.number
-    told = [
-        f'{{"reason":"{reason}","message":{json_of(message)},"count":{number}}}'
-        for (reason, message), number in numbers.most_common()
+    return [(reason, message, number) for (reason, message), number in numbers.most_common()]
+
+
+def _failures(told: Sequence[tuple[str, str, int]]) -> str:
+    each = [
+        f'{{"reason":"{reason}","message":{json_of(message)},"count":{number}}}' for reason, message, number in told
     ]
-    return f"[{','.join(told)}]"
+    return f"[{','.join(each)}]"

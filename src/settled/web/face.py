@@ -38,7 +38,7 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "fragment": {"GET": "fragment"},
 }
 """What follows ``/{id}``: the methods offered there, and the operation of each."""
-SCRIPTS = ("settled.js", "waiter.js", "submit.js", "latest.js")
+SCRIPTS = ("settled.js", "waiter.js", "submit.js", "latest.js", "batch.js")
 SCRIPT: Mapping[str, str] = {"GET": "script", "HEAD": "script"}
 """The same for each of ``SCRIPTS``."""
 DASHBOARD = "ui"

@@ -135,7 +135,10 @@ def tasks_router(
         pages = _Pages(dashboard)
         for path in (f"/{DASHBOARD}", f"/{DASHBOARD}/{{rest:path}}"):
             router.add_api_route(path, pages.page, methods=["GET", "HEAD", "POST"], include_in_schema=False)
-    summaries = ("The browser client", "The same without the element", "To submit and wait", "To look up many keys")
+    summaries = (
+        "The browser client", "The same without the element", "To submit and wait", "To look up many keys",
+        "The element for batches",
+    )  # fmt: skip
     for script, summary in zip(SCRIPTS, summaries, strict=True):
         router.add_api_route(
             f"/{script}", ends.script, summary=summary, response_class=_Script, responses={304: UNCHANGED}

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from settled.states import Reason
+from settled.states import Reason, Status
 from settled.tasks import Tasks
 from settled.web.batch_face import MOST, ROUTES, USUAL, BatchFace
 from settled.web.face import Authorize, Owner, not_offered
-from settled.web.fastapi import METHODS, POLLING, UNCHANGED, TaskBody, problems_of, response_of
+from settled.web.fastapi import METHODS, POLLING, UNCHANGED, TaskBody, TaskError, TaskProgress, problems_of, response_of
 
 
 class BatchCounts(BaseModel):
@@ -37,7 +37,11 @@ class BatchBody(BaseModel):
 
     id: str
     name: str
+    status: Status = Field(description="As of one task, for whoever waits for it: `failed` if any task failed.")
     settled: bool = Field(description="Whether every task has settled; nothing of it changes again then.")
+    result: None = None
+    error: TaskError | None = Field(description="How many failed and why, in a line.")
+    progress: TaskProgress
     total: int
     counts: BatchCounts
     failures: list[BatchFailure] = Field(description="The most frequent first.")

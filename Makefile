@@ -11,6 +11,8 @@ BENCH   ?=
 SOAK    ?=
 WAITERS ?=
 ZOMBIES ?=
+SEED    ?= 0
+SCHEDULES ?= 100000
 
 VENV    := .venv
 BUILD   := build
@@ -24,7 +26,7 @@ PIP     := python -m pip --quiet --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres \
-	soak zombies zombies-all waiters clean $(VENV)
+	soak zombies zombies-all waiters simulate clean $(VENV)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.$$()A-Z-]*\):.*## /\1	/p' Makefile | sed 's/$$(VENV)/$(VENV)/' | expand -t 16
@@ -103,6 +105,9 @@ zombies: $(HARMED)/.ready $(HARMED)-arq/.ready ## what a waiting page is told, f
 zombies-all: $(HARMED)/.ready $(HARMED)-arq/.ready ## the same for every system, for docs/evidence: an hour and a half
 	$(HARMED)/bin/python -m bench.zombies.run --systems all --json docs/evidence/zombies.json $(ZOMBIES)
 	$(HARMED)/bin/python -m bench.zombies.report
+
+simulate: $(VENV)/.ready ## the contract under simulated trouble (SEED=, SCHEDULES=, JOBS= processes); a seed is a run
+	$(BIN)/python -W ignore -m tests.simulation --seed $(SEED) --schedules $(SCHEDULES) --jobs $(JOBS)
 
 clean: ## remove what was built and installed here
 	rm -rf $(VENV) $(BUILD) js/node_modules js/dist bench/waiters/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,7 +2,8 @@
 
 One server process, so many open streams on one task, beside a bare stream server in the same run. KiB for each page is
 the growth of the server's resident memory; "told" is from just before the terminal write (so its commit is in it) to
-the page's socket; "ended" is from SIGTERM, with all streams open again, to the end of the process.
+the page's socket; "ended" is from SIGTERM, with all streams open again, to the end of the process. "across" is
+`settled.web.asgi` on PostgreSQL, where another process makes the terminal write (see ``bench/speed/postgres.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.request import Request, urlopen
+
+from bench.speed.postgres import database, find
 
 BOUND = 120.0  # seconds
 
@@ -25,13 +29,40 @@ BOUND = 120.0  # seconds
 class Side:
     """One server, and the pages that wait at it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, ledger: str = "") -> None:
+        self.ledger = ledger
+        self.writer: subprocess.Popen[str] | None = None
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=8192)
         self.port = self.listener.getsockname()[1]
         fd = str(self.listener.fileno())
         command = [sys.executable, "-m", "bench.pages.server", name, fd]
-        self.process = subprocess.Popen(command, pass_fds=[self.listener.fileno()])
-        self.path = self.post("/task")
+        environment = {**os.environ, "PAGES_LEDGER": ledger}
+        self.process = subprocess.Popen(command, pass_fds=[self.listener.fileno()], env=environment)
+        self.begin()
+
+    def begin(self) -> None:
+        """A new task, which runs; in a process of its own, if the ledger can be shared."""
+        self.path = self.post("/task?here=false" if self.ledger else "/task")
+        if self.ledger:
+            task_id = self.path.split("/")[-2]
+            command = [sys.executable, "-m", "bench.pages.writer", self.ledger, task_id]
+            self.writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            assert self.writer.stdout is not None
+            assert self.writer.stdout.readline() == "it runs\n"
+
+    def settle(self) -> subprocess.Popen[str]:
+        """Begin the terminal write; what it prints is when."""
+        if not self.ledger:
+            script = (
+                f"from urllib.request import *;print(urlopen(Request('http://127.0.0.1:{self.port}/settle',"
+                f"method='POST'),timeout={BOUND}).read().decode())"
+            )
+            return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        assert self.writer is not None
+        assert self.writer.stdin is not None
+        self.writer.stdin.write("now\n")
+        self.writer.stdin.flush()
+        return self.writer
 
     def post(self, path: str) -> str:
         request = Request(f"http://127.0.0.1:{self.port}{path}", method="POST")
@@ -62,8 +93,9 @@ class Side:
         return streams
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        for process in filter(None, (self.process, self.writer)):
+            process.kill()
+            process.wait()
         self.listener.close()
 
 
@@ -84,18 +116,15 @@ def told(streams: list[socket.socket]) -> list[float]:
     return times
 
 
-def measure(name: str, count: int) -> dict[str, float]:
-    side = Side(name)
+def measure(name: str, count: int, ledger: str = "") -> dict[str, float]:
+    side = Side("asgi" if ledger else name, ledger)
     try:
         for sock in side.open(100):  # what is needed once only
             sock.close()
         before = side.resident()
         streams = side.open(count)
         each = (side.resident() - before) / count / 1024
-        asked = subprocess.Popen(
-            [sys.executable, "-c", f"from urllib.request import *;print(urlopen(Request('http://127.0.0.1:{side.port}"
-             f"/settle',method='POST'),timeout={BOUND}).read().decode())"], stdout=subprocess.PIPE,
-        )  # fmt: skip
+        asked = side.settle()
         times = sorted(told(streams))
         began = float(asked.communicate(timeout=BOUND)[0])
         for sock in streams:
@@ -103,7 +132,7 @@ def measure(name: str, count: int) -> dict[str, float]:
         p = {q: times[min(len(times) - 1, int(len(times) * q / 100))] - began for q in (50, 99)}
         ended = 0.0
         if name != "bare":
-            side.path = side.post("/task")
+            side.begin()
             streams = side.open(count)
             at = time.monotonic()
             side.process.send_signal(signal.SIGTERM)
@@ -123,8 +152,9 @@ def main() -> None:
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
     print("| server | pages | KiB each | told | p50, ms | p99, ms | ended, s |\n" + "| --- " * 7 + "|")
-    for name in ("bare", "asgi", "fastapi"):
-        found = measure(name, count)
+    for name in ("bare", "asgi", "fastapi", "across"):
+        with database(find()) if name == "across" else nullcontext("") as ledger:
+            found = measure(name, count, ledger)
         ended = f"{found['ended']:.1f}" if found["ended"] else "–"
         print(
             f"| {name} | {count:,} | {found['kib']:.1f} | {found['told']:,.0f} | {found['p50']:.0f} "

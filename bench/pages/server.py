@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -47,10 +47,10 @@ class Bare:
         return await send({"type": "http.response.body", "body": b'data: {"settled":true}\n\n'})
 
 
-def ours(folder: Path, *, framework: bool) -> Any:
-    """The bare ASGI face or the FastAPI router, with one task that is open until it is settled by hand."""
-    tasks = Tasks(f"sqlite:///{folder / 'tasks.db'}")
-    made: list[Any] = []
+def ours(ledger: str, *, framework: bool) -> Any:
+    """The bare ASGI face or the FastAPI router, and one task that runs until it is settled by hand."""
+    tasks = Tasks(ledger)
+    blocks: list[Any] = []
 
     @asynccontextmanager
     async def lifespan(app: Any) -> Any:
@@ -60,17 +60,20 @@ def ours(folder: Path, *, framework: bool) -> Any:
     app = FastAPI(lifespan=lifespan)
 
     @app.post("/task")
-    async def task() -> Response:
-        made.append(await asyncio.to_thread(tasks.create, "waited for"))
-        return Response(f"/tasks/{made[-1].id}/events")
+    async def task(here: bool = True) -> Response:
+        made = await asyncio.to_thread(tasks.create, "waited for")
+        if here:
+            blocks.append(tasks.settling(made))
+            await asyncio.to_thread(blocks[-1].__enter__)  # it runs
+        return Response(f"/tasks/{made.id}/events")
 
     @app.post("/settle")
     async def settle() -> Response:
         began: list[float] = []
 
         def work() -> None:
-            with tasks.settling(made[-1]):
-                began.append(time.monotonic())  # the write, its fsync and its commit come after this
+            began.append(time.monotonic())  # the write, its fsync and its commit come after this
+            blocks[-1].__exit__(None, None, None)
 
         await asyncio.to_thread(work)
         return Response(f"{began[0]}")
@@ -96,7 +99,8 @@ def _beside(app: Any, face: Any) -> Any:
 def main(side: str, fd: int) -> None:
     """Serve until SIGTERM."""
     with tempfile.TemporaryDirectory() as folder:
-        app = Bare() if side == "bare" else ours(Path(folder), framework=side == "fastapi")
+        ledger = os.environ.get("PAGES_LEDGER") or f"sqlite:///{folder}/tasks.db"
+        app = Bare() if side == "bare" else ours(ledger, framework=side == "fastapi")
         uvicorn.run(app, fd=fd, log_level="error", access_log=False, backlog=8192, timeout_graceful_shutdown=10)
 
 

@@ -85,10 +85,11 @@ def _verdict(run: dict[str, Any]) -> Iterator[str]:
             f"**No promise was broken.** All {run['rows']:,} tasks settled, none was answered as open past its bound, "
             "none changed afterwards, and nobody who waited was told anything but what the row says.\n"
         )
-    unsure = sum(count for what, count in run["submitted"].items() if what.startswith("not confirmed"))
+    failed = {what[15:]: count for what, count in run["submitted"].items() if what.startswith("not confirmed: ")}
+    unsure = sum(failed.values())
     confirmed = sum(run["submitted"].values()) - unsure
     yield (
-        f"- {confirmed:,} submits were confirmed; {unsure} were not, their server being down or killed meanwhile. "
+        f"- {confirmed:,} submits were confirmed; {unsure} were not: {_list(failed)}. "
         f"{run['found besides']} tasks of the ledger are of those, or came with a fault of many."
     )
     yield f"- {sum(waits.values()):,} waits over HTTP ended: {_list(waits)}."

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.waiters.browser import Browser
 from bench.waiters.chromium import Tab
@@ -71,6 +72,7 @@ class Stage:
         self.outcome = Outcome()
         self.news = asyncio.Event()
         self.ready = asyncio.Event()
+        self.paused = asyncio.Event()
         self.lag = 0.0
 
     def told(self, copy: int, end: str | None, message: str) -> None:
@@ -90,6 +92,11 @@ class Stage:
                 self.ready.set()
             else:
                 self.told(*json.loads(params["payload"]))
+        elif method == "Network.requestWillBeSent":
+            if urlsplit(params["request"]["url"]).path == self.site.path:
+                self.outcome.sent.append(self.clock.now)
+        elif method == "Debugger.paused":
+            self.paused.set()
         elif method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             text = details.get("exception", {}).get("description") or details["text"]
@@ -100,10 +107,12 @@ class Stage:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            await asyncio.sleep(BEAT)
-            if page and self.tab is not None:
-                await self.tab.run("0")
-            self.lag = max(self.lag, (loop.time() - begun - BEAT) / self.clock.scale)
+            try:
+                await asyncio.sleep(BEAT)
+                if page and self.tab is not None:
+                    await self.tab.run("0")
+            finally:  # also if there is no answer to the end
+                self.lag = max(self.lag, (loop.time() - begun - BEAT) / self.clock.scale)
 
     async def leave(self) -> None:
         if self.tab is not None:
@@ -189,7 +198,7 @@ async def _to_the_end(stage: Stage, row: Row, client: Client) -> None:
     during = asyncio.ensure_future(row.during(stage))
     pulse = asyncio.ensure_future(stage.feel(page=not row.still))
     try:
-        until = max(HORIZON, client.gives_up / stage.clock.scale + 2.0)
+        until = max(HORIZON, client.gives_up + 2.0)
         if row.truth == STOPPED:
             async with asyncio.timeout(BOUND):
                 await asyncio.shield(during)

@@ -26,9 +26,10 @@ FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
     "--disable-dev-shm-usage", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,SpareRendererForSitePerProcess,InitialWebUI,"
-    "PreloadTopChromeWebUI,WebUIReloadButton,WebUITabStrip,PaintHolding",
-    "--remote-debugging-pipe", "--window-size=400,300",
+    # The last ones: each window would have three more pages of the browser's own, which cost more than the tab does.
+    "--disable-features=Translate,OptimizationHints,MediaRouter,SpareRendererForSitePerProcess,PaintHolding,"
+    "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,WebUIReloadButton",
+    "--no-startup-window", "--window-size=400,300", "--remote-debugging-pipe",
 ]  # fmt: skip
 # The protocol wants its pipes at 3 and 4, where a forked child of a process with threads cannot put them safely.
 LAUNCH = """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bench.waiters.rows import STOPPED
 
-TRUE, VAGUE, ASKS_ON, FALSE, HUNG, ABSENT = "true", "vague", "asks on", "false", "hung", "–"
+TRUE, VAGUE, ASKS_ON, FALSE, HUNG, ABSENT = "true", "vague", "asks on", "false", "hung", "absent"
 GRADES = {
     TRUE: "ended, and said what is the case",
     VAGUE: "ended with an error that does not say whether the task failed or only the watching did",
@@ -26,7 +26,8 @@ class Outcome:
     """What was seen of one client at one row; instants in seconds of the task's clock."""
 
     told: list[tuple[float, int, str | None, str]] = field(default_factory=list)  # when, which copy, end, message
-    asked: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)  # when the server heard each request
+    sent: list[float] = field(default_factory=list)  # when the page sent one, be it refused, or queued in the browser
     left: float | None = None  # when the page took it away
     held: int = 0  # connections that were still open at the end
     watched: float = 0.0  # until when it was looked at
@@ -54,6 +55,8 @@ def graded(outcome: Outcome, truth: str, copies: int) -> Grade:
         last[copy] = (last[copy][0] if same else at, end, message)
     worst = max(last.values(), key=lambda word: (_badness(word[1], truth), word[0]))
     at, end, message = worst
+    if end != truth and _takes_back(outcome):
+        return Grade(ASKS_ON, None, "shows an error, takes it back, and so on", None, len(outcome.asked), 0)
     if end is None:
         return Grade(HUNG, None, _how(outcome), None, len(outcome.asked), 0)
     ended = max(when for when, _, _ in last.values())
@@ -62,6 +65,12 @@ def graded(outcome: Outcome, truth: str, copies: int) -> Grade:
     if after and outcome.asked[-1] > outcome.watched - 2.5:
         grade = max(grade, ASKS_ON, key=(TRUE, VAGUE, ASKS_ON, FALSE).index)
     return Grade(grade, end, message, round(at, 2), len(outcome.asked), after)
+
+
+def _takes_back(outcome: Outcome) -> bool:
+    """Whether it goes to and fro between an end and waiting: what it shows at the last moment is chance."""
+    ends = [end is not None for _, _, end, _ in sorted(outcome.told, key=lambda told: (told[1], told[0]))]
+    return (True, False, True) in zip(ends, ends[1:], ends[2:], strict=False)
 
 
 def _stopped(outcome: Outcome) -> Grade:
@@ -82,5 +91,5 @@ def _badness(end: str | None, truth: str) -> int:
 
 
 def _how(outcome: Outcome) -> str:
-    lately = sum(asked > outcome.watched - 2.5 for asked in outcome.asked)
+    lately = sum(sent > outcome.watched - 2.5 for sent in outcome.sent or outcome.asked)
     return f"asking, {lately} times in the last 2.5 s" if lately else "silent"

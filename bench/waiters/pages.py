@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from bench.waiters.chromium import BOUND
 from bench.waiters.rows import COMPLETED, STOPPED, UNREACHABLE, Row, Stage
 
 HOUR = 3_600_000  # ms
@@ -72,9 +73,13 @@ async def asleep(stage: Stage) -> None:
     await stage.clock.until(0.7)
     stopped = asyncio.create_task(stage.tab.run(f"setClock({HOUR}); debugger; 0"))
     stage.site.cut_off()
-    await stage.clock.until(2.7)
-    await stage.tab.send("Debugger.resume")
-    await stopped
+    try:
+        await asyncio.wait_for(stage.paused.wait(), BOUND)
+        await stage.clock.until(2.7)
+        await stage.tab.send("Debugger.resume")
+        await stopped
+    finally:
+        stopped.cancel()
 
 
 async def set_back(stage: Stage) -> None:

@@ -20,7 +20,7 @@ text { fill: #1d2733 } .dim { fill: #66727f } .b { font-weight: 600 } .m { text-
   .absent { fill: #22282f }
 }
 """
-CLASSES = {"asks on": "asks", "–": "absent"}
+CLASSES = {"asks on": "asks"}
 
 
 def drawn(told: Mapping[str, Any]) -> str:
@@ -52,7 +52,7 @@ def drawn(told: Mapping[str, Any]) -> str:
                 f"{grades[grade]['mark']}</text></g>"
             )
     x = 16
-    for n, (grade, about) in enumerate(item for item in grades.items() if item[0] != "–"):
+    for n, (grade, about) in enumerate(item for item in grades.items() if item[0] != "absent"):
         x, y = 16 + (n % 2) * 400, height - FOOT + 24 + 21 * (n // 2)
         parts.append(
             f'<rect class="{CLASSES.get(grade, grade)}" x="{x}" y="{y - 13}" width="24" height="17" rx="4"/>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,9 +35,6 @@ class Table:
     took: float
     scale: float
 
-    def counts(self, client: Client) -> Counter[str]:
-        return Counter(self.cells[client.key, row.name].grade.grade for row in self.rows)
-
     def as_dict(self) -> dict[str, Any]:
         return {
             "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -55,42 +53,53 @@ class Table:
         }  # fmt: skip
 
 
-def write(table: Table, folder: Path) -> str:
+def write(told: Mapping[str, Any], folder: Path) -> str:
     """Write waiters.json, .md, .svg and .html; return the Markdown."""
-    told = table.as_dict()
-    one_a_line = ",\n".join(json.dumps(cell, ensure_ascii=False) for cell in told.pop("cells"))
-    data = json.dumps(told, ensure_ascii=False, indent=1)[:-2] + f',\n "cells": [\n{one_a_line}\n ]\n}}\n'
-    text = markdown(table, told)
+    head = {name: value for name, value in told.items() if name != "cells"}
+    one_a_line = ",\n".join(json.dumps(cell, ensure_ascii=False) for cell in told["cells"])
+    data = json.dumps(head, ensure_ascii=False, indent=1)[:-2] + f',\n "cells": [\n{one_a_line}\n ]\n}}\n'
+    text = markdown(told)
     (folder / "waiters.json").write_text(data, "utf-8")
     (folder / "waiters.md").write_text(text, "utf-8")
-    (folder / "waiters.svg").write_text(picture.drawn(json.loads(data)), "utf-8")
+    (folder / "waiters.svg").write_text(picture.drawn(told), "utf-8")
     page = PAGE.read_text("utf-8").replace("/* data */", data.replace("</", "<\\/"))
     (folder / "waiters.html").write_text(page, "utf-8")
     return text
 
 
-def markdown(table: Table, told: Mapping[str, Any]) -> str:
+def markdown(told: Mapping[str, Any]) -> str:
     """For people, in short: what each client did, and where each one hung."""
-    packages = ", ".join(f"{name} {version}" for name, version in table.packages.items())
+    clients, rows, grades = told["clients"], told["rows"], told["grades"]
+    cells = {(cell["client"], cell["row"]): cell["grade"] for cell in told["cells"]}
+    counts = {client["key"]: Counter(cells[client["key"], row["name"]] for row in rows) for client in clients}
     lines = [
         "# Does a waiting client ever hang?", "",
-        f"`make waiters` on {told['made']}: {len(table.rows)} rows, {len(table.clients)} clients,",
-        f"each pair in a tab of its own of {table.browser}; {table.took:.0f} s on {table.machine}.", "",
-        f"The task settles after {SETTLES:g} s where it settles, and by {PROMISE:g} s as it promises. Who still waits "
-        f"after {HORIZON:g} s,", "or after what its documentation says it bears, hangs.",
-        "[The page](waiters.html) shows the log of every cell, [the data](waiters.json) has them too.", "",
+        f"`make waiters` on {told['made']}: {len(clients)} clients at {len(rows)} bad servers and fates of a page,",
+        f"each pair in a tab of its own of {told['browser']}; {told['took']} s on {told['machine']}.", "",
+        f"The task settles after {told['settles']:g} s where it settles, and promises to by {told['promise']:g} s. "
+        f"Who still waits after {told['horizon']:g} s,",
+        "or after what its documentation says it bears at most, hangs.",
+        "[The page](waiters.html) has the log of every cell (open it from a checkout), [the data](waiters.json) has it "
+        "too;",
+        "[the kit](../../bench/waiters/README.md) says what is played and what counts as the truth.", "",
         "![Each client at each row](waiters.svg)", "",
-        "| client | " + " | ".join(f"{MARKS[grade]} {grade}" for grade in GRADES) + " |",
-        "| --- |" + " ---: |" * len(GRADES),
+        "| client | " + " | ".join(f"{about['mark']} {grade}" for grade, about in grades.items()) + " |",
+        "| --- |" + " ---: |" * len(grades),
     ]  # fmt: skip
-    for client in table.clients:
-        counts = table.counts(client)
-        lines.append(f"| `{client.title}` | " + " | ".join(str(counts[grade] or "") for grade in GRADES) + " |")
-    lines += ["", *(f"- {MARKS[grade]} {grade}: {means}" for grade, means in GRADES.items()), ""]
-    lines += ["| row | it must say | " + " | ".join(f"{n}" for n in range(1, len(table.clients) + 1)) + " |"]
-    lines += ["| --- | --- |" + " --- |" * len(table.clients)]
-    for row in table.rows:
-        marks = [MARKS[table.cells[client.key, row.name].grade.grade] for client in table.clients]
-        lines.append(f"| {row.name}: {row.why} | {row.truth} | " + " | ".join(marks) + " |")
-    lines += ["", *(f"{n}. {c.title}: {c.setup}" for n, c in enumerate(table.clients, 1)), ""]
+    for client in clients:
+        counted = counts[client["key"]]
+        lines.append(f"| `{client['title']}` | " + " | ".join(str(counted[grade] or "") for grade in grades) + " |")
+    lines += ["", *(f"- {about['mark']} {about['means']}" for about in grades.values()), ""]
+    lines += ["| row | it must say | " + " | ".join(f"{n}" for n in range(1, len(clients) + 1)) + " |"]
+    lines += ["| --- | --- |" + " --- |" * len(clients)]
+    for row in rows:
+        marks = [grades[cells[client["key"], row["name"]]]["mark"] for client in clients]
+        lines.append(f"| {row['name']}: {row['why']} | {row['truth']} | " + " | ".join(marks) + " |")
+    lines += ["", *(f"{n}. {c['title']}: {c['setup']}" for n, c in enumerate(clients, 1)), ""]
+    packages = ", ".join(f"{name} {version}" for name, version in told["packages"].items())
     return "\n".join([*lines, f"Versions: {packages}.", ""])
+
+
+if __name__ == "__main__":  # python -m bench.waiters.report docs/evidence/waiters.json: draws what is there anew
+    path = Path(sys.argv[1])
+    write(json.loads(path.read_text("utf-8")), path.parent)

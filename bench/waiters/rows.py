@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -25,6 +26,8 @@ class Stage(Protocol):
     site: Site
     clock: Clock
     tab: Tab | None
+    paused: asyncio.Event
+    """No script of the page runs any more."""
 
     async def leave(self) -> None:
         """Have the client stopped, as when its part of the page is taken away."""

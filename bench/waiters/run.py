@@ -18,9 +18,9 @@ from pathlib import Path
 from bench.waiters import report
 from bench.waiters.browser import Browser, browser
 from bench.waiters.cell import Cell, play
-from bench.waiters.chromium import chromium
+from bench.waiters.chromium import BOUND, chromium
 from bench.waiters.clients import ADAPTERS, HERE, PYTHON, Client, find, read, versions
-from bench.waiters.grade import ABSENT, TRUE
+from bench.waiters.grade import ABSENT, TRUE, Grade
 from bench.waiters.pages import PAGES
 from bench.waiters.rows import SERVERS, UNREACHABLE, Row
 from bench.waiters.story import HORIZON
@@ -58,7 +58,12 @@ async def cells(
     async def one(gate: asyncio.Semaphore, client: Client, row: Row, scale: float) -> None:
         files: Mapping[str, Path] = {} if client.python else {"/adapter.js": folder / f"{client.key}.js"}
         async with gate:
-            cell = await play(browser, client, row, files, scale)
+            try:
+                cell = await play(browser, client, row, files, scale)
+            except TimeoutError:  # the browser did not get to do what it was told
+                cell = Cell(
+                    client.key, row.name, Grade(ABSENT, None, "the machine was too busy", None, 0, 0), [], BOUND
+                )
         if say:
             print(f"{cell.lag:5.2f} {cell.grade.grade:7} {client.key}: {row.name}", file=sys.stderr, flush=True)
         before = done.get((client.key, row.name))
@@ -125,7 +130,7 @@ def main() -> None:
     part = arguments.adapter or arguments.only or arguments.rows
     out = arguments.out or (BUILT if part else ROOT / "docs" / "evidence")
     out.mkdir(parents=True, exist_ok=True)
-    print(report.write(table, out))
+    print(report.write(table.as_dict(), out))
     wrong = [
         cell for cell in table.cells.values()
         if cell.client.startswith("settled") and cell.grade.grade not in (TRUE, ABSENT)

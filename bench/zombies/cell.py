@@ -13,6 +13,7 @@ from typing import Any
 from bench.zombies.faults import Fault
 from bench.zombies.grading import BROKEN, SETTLED, grade
 from bench.zombies.instance import Instance
+from bench.zombies.kept import impersonal
 from bench.zombies.page import Page, Seen
 
 CONTROL_WITHIN = 120.0
@@ -81,7 +82,7 @@ class Cell:
             "why": why,
             "status": seen.status,
             "seconds": seen.ended_at,
-            "reason": shortened(seen.reason),
+            "reason": shortened(impersonal(seen.reason)),
             "result": None if seen.result is None else repr(seen.result)[:200],
             "flipped_to": seen.flipped_to,
             "executions": sum(note.endswith(" begin") for note in notes),
@@ -114,6 +115,8 @@ async def show_that_it_works(instance: Instance) -> float:
         await page.close()
     if page.seen.status != "completed":
         raise CannotStart(f"{page.seen.status or 'no end'}: {page.seen.reason[:300]} {page.seen.changes[-3:]}")
+    if not instance.executions(token):
+        raise CannotStart("it is called completed, and this instance did not run it")
     return round(time.monotonic() - begun, 2)
 
 

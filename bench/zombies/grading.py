@@ -34,7 +34,12 @@ def grade(fault: Fault, seen: Seen, notes: list[str]) -> tuple[str, str]:
     if seen.status == FAILED and not usable(fault, seen.reason):
         return MUTE, f"The reason shown is {seen.reason[:80]!r}."
     said = {COMPLETED: "the result is the right one", UNKNOWN: "the page is told that there is no such task"}
-    return SETTLED, f"{seen.status}: {said.get(seen.status) or seen.reason.strip()[-300:]}"
+    return SETTLED, f"{seen.status}: {said.get(seen.status) or last_line(seen.reason)}"
+
+
+def last_line(reason: str) -> str:
+    """Where a traceback says what it is about."""
+    return reason.strip().splitlines()[-1][-300:]
 
 
 def _untrue(fault: Fault, seen: Seen, notes: list[str]) -> str:

@@ -23,7 +23,7 @@ from bench.zombies.servers import KINDS, Server, free_port
 from bench.zombies.system import System
 
 ESCAPES = re.compile("\x1b\\[[0-9;]*m")  # colours of a terminal
-UP_WITHIN = 120.0
+UP_WITHIN = 300.0
 """Seconds, on a machine that others use too, until a web app answers."""
 
 

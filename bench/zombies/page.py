@@ -16,7 +16,7 @@ ANSWER_WITHIN = 10.0
 """Seconds for one answer to a poll; the page then asks again."""
 SUBMIT_WITHIN = 30.0
 """Seconds for the answer to a submit; the page then says that it did not work."""
-NOT_FOUND_FOR = 3.0
+NOT_FOUND_FOR = 5.0
 """Seconds of nothing but 404 or 410 after which the page believes that there is no such task."""
 NOT_THERE = ("404", "410")
 ENDS = ("completed", "failed")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -25,15 +26,20 @@ ROOM = 24_000_000
 """Bytes that a small disk has beyond what is on it from the start."""
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that kernels give to outgoing connections, so that none is taken between two starts of a server."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of this machine that nobody uses now, from above 20000."""
-    for _ in range(100):
+    """A port of this machine that nobody listens on now, and that was not given before."""
+    for _ in range(1_000):
+        port = random.choice(PORTS)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port > 20_000:
-            return port
-    raise RuntimeError("no free port above 20000")
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)) != 0:
+                _given.add(port)
+                return port
+    raise RuntimeError("no free port between 20000 and 32000")
 
 
 def answers(port: int) -> bool:

@@ -73,10 +73,17 @@ def test_an_end_is_true_vague_or_false(end: str, truth: str, grade: str) -> None
 
 
 def test_an_end_is_none_where_it_is_taken_back() -> None:
-    told = [(1.0, 0, "error", "one stumble"), (1.5, 0, None, "")]
+    told: list[tuple[float, int, str | None, str]] = [(1.0, 0, "error", "one stumble"), (1.5, 0, None, "")]
     assert graded(Outcome(told=told, asked=[0.1], watched=9.0), "completed", 1).grade == HUNG
     told.append((2.0, 0, "completed", ""))
     assert graded(Outcome(told=told, asked=[0.1], watched=9.0), "completed", 1).grade == TRUE
+
+
+def test_who_goes_to_and_fro_between_an_error_and_waiting_asks_on_whatever_the_last_moment_shows() -> None:
+    told: list[tuple[float, int, str | None, str]] = [(3.0, 0, "error", ""), (3.2, 0, None, ""), (6.0, 0, "error", "")]
+    assert graded(Outcome(told=told, asked=[0.1], watched=9.0), "denied", 1).grade == ASKS_ON
+    told.append((6.2, 0, None, ""))
+    assert graded(Outcome(told=told, asked=[0.1], watched=9.0), "denied", 1).grade == ASKS_ON
 
 
 def test_who_shows_an_end_and_asks_on_is_no_better_than_that() -> None:

@@ -43,6 +43,19 @@ def test_a_change_by_another_process_is_heard_once(ledger: Ledger, worker: Ledge
     ledger.bell.stop(ear)
 
 
+def test_the_last_word_comes_with_the_ring(ledger: Ledger, worker: Ledger, step: object) -> None:
+    row = started(worker)
+    ear = ledger.bell.listen(row.id)
+    step()  # type: ignore[operator]
+    assert ear.news is None, "it goes on"
+    worker.settle_now(success(row))
+    step()  # type: ignore[operator]
+    assert ear.news is not None, "a thousand who wait for it need not read it a thousand times"
+    assert (ear.news.id, ear.news.status) == (row.id, "completed")
+    assert ear.news == ledger.get(row.id)._replace(as_of=ear.news.as_of)
+    ledger.bell.stop(ear)
+
+
 def test_a_change_of_another_task_is_not(ledger: Ledger, worker: Ledger, step: object) -> None:
     row = submitted(worker)
     ear = ledger.bell.listen(row.id)

@@ -6,16 +6,19 @@ import gc
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from settled.errors import LedgerFull, LedgerUnavailable
+from settled.records import Snapshot, Verdict
+from settled.states import Reason
 from settled.stores import liveness
+from settled.stores.base import Claim
 from settled.stores.sqlite import SQLiteStore
-from tests.stores.making import new_task, success, worker_row
+from tests.stores.making import failure, new_task, put_back, success, worker_row
 from tests.stores.worlds import SQLiteWorld, write
 
 
@@ -143,3 +146,58 @@ def test_a_forked_child_does_not_take_its_parents_locks_for_its_own(sqlite: SQLi
     os.close(read_end)
     os.close(write_end)
     store.release("w")
+
+
+def stopped(sqlite: SQLiteWorld, row: Snapshot, move: Callable[[int], object], store: SQLiteStore) -> None:
+    """Make the move in a transaction, past whose statement the process is stopped until the row's bound."""
+    with store.transaction() as now:
+        move(now)
+        sqlite.advance((row.settles_at - now) / 1000)
+
+
+LATE = {
+    "a success": success,
+    "a failure": failure,
+    "another attempt": lambda row: put_back(row, row.as_of, row.as_of),
+    "another attempt after expiry": lambda row: put_back(row, row.as_of, row.as_of)._replace(expiry=True),
+    "a lost worker": lambda row: failure(row, Reason.WORKER_LOST, expiry=True),
+}
+
+
+@pytest.mark.parametrize("verdict", LATE.values(), ids=LATE)
+def test_a_transaction_that_a_bound_has_overtaken_is_taken_back(
+    sqlite: SQLiteWorld, verdict: Callable[[Snapshot], Verdict]
+) -> None:
+    """Its process was stopped between the statement and the commit, and whoever looked was told otherwise."""
+    store = sqlite.open()
+    write(store, "enlist", worker_row("alive"))
+    row, _ = write(store, "insert", new_task(worker="alive"))[0]
+
+    def settle(now: int) -> None:
+        assert store.settle(now, [verdict(row)]) == [True]
+
+    with pytest.raises(LedgerUnavailable, match="past the bound of a task in it"):
+        stopped(sqlite, row, settle, store)
+    assert store.read([row.id])[0][:-1] == row[:-1]
+
+
+def test_a_claim_that_a_bound_has_overtaken_is_taken_back(sqlite: SQLiteWorld) -> None:
+    store = sqlite.open()
+    write(store, "enlist", worker_row("alive"))
+    row, _ = write(store, "insert", new_task())[0]
+
+    def claim(now: int) -> None:
+        assert store.claim(now, [Claim("alive", '["work"]', 1)])[0][0].id == row.id
+
+    with pytest.raises(LedgerUnavailable, match="past the bound of a task in it"):
+        stopped(sqlite, row, claim, store)
+    assert store.read([row.id])[0][:-1] == row[:-1]
+
+
+def test_what_the_clock_alone_says_is_committed_however_late(sqlite: SQLiteWorld) -> None:
+    store = sqlite.open()
+    write(store, "enlist", worker_row("alive"))
+    row, _ = write(store, "insert", new_task(worker="alive"))[0]
+    expired = failure(row, Reason.TIMEOUT, expiry=True)
+    stopped(sqlite, row, lambda now: store.settle(now, [expired]), store)
+    assert store.read([row.id])[0].reason is Reason.TIMEOUT

@@ -1,4 +1,4 @@
-/* {"title": "settled", "package": "settled", "setup": "waitForTask, held; grace: 2, patience: 5", "face": "held", "gives_up": 12} */
+/* {"title": "settled, held", "package": "settled", "setup": "waitForTask; grace: 2, patience: 5", "face": "held", "gives_up": 12} */
 import { waitForTask } from "/waiter.js";
 
 export function start(url, report, { grace, patience }) {

@@ -1,4 +1,4 @@
-/* {"title": "settled", "package": "settled", "setup": "waitForTask, polling; grace: 2, patience: 5", "face": "json", "gives_up": 12} */
+/* {"title": "settled, polling", "package": "settled", "setup": "waitForTask; grace: 2, patience: 5", "face": "json", "gives_up": 12} */
 import { waitForTask } from "/waiter.js";
 
 export function start(url, report, { grace, patience }) {

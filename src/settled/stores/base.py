@@ -333,7 +333,7 @@ class Store(Protocol):
         """Those of the attempts (id, number) that are not running any more."""
 
     def marks(self, ids: Sequence[str]) -> dict[str, list[object]]:
-        """For each of the tasks that exists, what a waiter could notice of it: a value to compare."""
+        """For each of the tasks that exists, what a waiter could notice of it: values to compare, its status first."""
 
     def workers(self) -> list[WorkerRow]:
         """Every worker that has a row."""

@@ -185,10 +185,17 @@ class PostgresStore:
         if len(statements) == 1 and self.place.direct:
             name, values = statements[0]
             return [connection.execute(self._sql[name], values).fetchall()]
-        with connection.pipeline():  # up to its end all is one transaction
-            if not self.place.direct:
-                connection.execute(settings)
-            cursors = [connection.execute(self._sql[name], values) for name, values in statements]
+        try:
+            with connection.pipeline():  # up to its end all is one transaction
+                if not self.place.direct:
+                    connection.execute(settings)
+                cursors = [connection.execute(self._sql[name], values) for name, values in statements]
+        except psycopg.Error:
+            if self.place.direct:
+                # psycopg (3.3) counts as prepared also what the server could not plan in a pipeline, as when a table
+                # was locked, and does not forget it: each later use would fail. The next caller connects anew.
+                connection.close()
+            raise
         return [cursor.fetchall() for cursor in cursors]
 
     def insert_within(self, new: NewTask) -> Generator[tuple[str, dict[str, Any]], Any, tuple[Snapshot, bool]]:

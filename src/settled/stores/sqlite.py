@@ -21,7 +21,7 @@ from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
 from settled.ids import new_id, new_ids
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
-from settled.states import Status
+from settled.states import Reason, Status
 from settled.stores import sqlite_check, sqlite_lanes, sqlite_open
 from settled.stores.base import (
     EXPIRY_MARGIN_MS,
@@ -74,7 +74,7 @@ class SQLiteStore:
         self._identity: tuple[int, int] | None = None
         self._offset = 0
         self._alive = ""  # the workers that may be given work, as the transaction began
-        self._settling: Sequence[Verdict] = ()
+        self._moving: list[str] = []  # what the transaction moves in a way that counts before the bound alone
         self._spare: _Reader | None = None
         self._closed = True
         self.looks = SQLiteLooks(self._query, self.now)
@@ -162,7 +162,7 @@ class SQLiteStore:
             try:
                 offset, alive = connection.execute(SQL["begin"]).fetchone()
                 self._offset, self._alive = offset, alive or ""
-                self._settling = ()
+                self._moving = []
                 now = self.clock.steady_ms() + offset
                 yield now
                 self._check_bounds(now, self.clock.steady_ms() + offset)
@@ -227,18 +227,23 @@ class SQLiteStore:
         return bool(self._cursor().execute(SQL["enlisted"], (worker,)).fetchone()[0])
 
     def _check_bounds(self, began: int, now: int) -> None:
-        """Refuse to commit a success whose bound has passed since the transaction began, as when it was stopped."""
-        if now - began > STALLED_MS and any(
-            v.status is Status.COMPLETED and v.row is not None and began < v.row.settles_at <= now
-            for v in self._settling
-        ):
+        """Refuse to commit what a bound has overtaken since the transaction began, as when its process was stopped.
+
+        Whoever looked meanwhile, and could not write, has said what the row that it saw comes to past its bound.
+        """
+        if now - began <= STALLED_MS or not self._moving:
+            return
+        moving = json.dumps(self._moving)
+        if self._cursor().execute(SQL["overtaken"], (moving, began, now)).fetchone()[0]:
             raise LedgerUnavailable(
                 f"A transaction took {(now - began) / 1000:g} s, past the bound of a task in it. Nothing was written; "
                 "it is tried again."
             )
 
     def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
-        self._settling = rows
+        self._moving += [
+            v.id for v in rows if not v.expiry or v.reason is Reason.WORKER_LOST or v.status is Status.PENDING
+        ]
         won: set[int] = set()
         left = list(rows)
         while left:  # two verdicts on one attempt are written one after the other
@@ -265,7 +270,9 @@ class SQLiteStore:
         return won
 
     def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
-        return [[snapshot_of(found, now) for found in self._claimed(now, row)] for row in rows]
+        claimed = [[snapshot_of(found, now) for found in self._claimed(now, row)] for row in rows]
+        self._moving += [row.id for some in claimed for row in some]
+        return claimed
 
     def _claimed(self, now: int, row: Claim) -> list[Any]:
         values = {

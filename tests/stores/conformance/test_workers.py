@@ -29,6 +29,14 @@ def test_an_enlisted_worker_has_been_heard(store: Store) -> None:
     assert row.alive
 
 
+def test_a_worker_whose_enlisting_is_sent_again_is_one_worker(world: World, store: Store) -> None:
+    """The answer to the commit was lost, so the writer tries again."""
+    write(store, "enlist", worker_row("w"))
+    before = only(store)
+    write(store, "enlist", worker_row("w"))
+    assert only(store)[:-1] == before[:-1]
+
+
 def test_a_worker_is_believed_alive_for_its_lease(world: World, store: Store) -> None:
     write(store, "enlist", worker_row("w"))
     world.advance(5)

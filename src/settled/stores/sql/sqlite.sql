@@ -118,6 +118,11 @@ FROM (SELECT t.rowid AS task, w.*, count(*) OVER () AS count
 WHERE task_results.rowid = v.task AND v.count = ?
   AND (SELECT anchor_wall - anchor_steady FROM task_ledger) = ?;
 
+-- name: overtaken
+-- Whether the bound of one of these tasks (a JSON list) lies between two instants.
+SELECT EXISTS (SELECT 1 FROM task_results
+               WHERE id IN (SELECT value FROM json_each(?)) AND settles_at > ? AND settles_at <= ?);
+
 -- name: put_back
 -- Another attempt: not before due_at, to be started by deadline_at; fenced in the same way.
 UPDATE task_results SET
@@ -301,7 +306,9 @@ DELETE FROM task_results WHERE rowid IN (
 DELETE FROM task_results WHERE id = ? AND status IN ('completed', 'failed');
 
 -- name: enlist
-INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms) VALUES (?, ?, ?, ?, ?, ?, ?);
+-- One that is there already was enlisted by the same write, whose answer was lost.
+INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
 
 -- name: beat
 -- A worker that was declared lost is not heard any more: it must enlist anew.

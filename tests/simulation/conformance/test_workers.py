@@ -1,0 +1,3 @@
+"""See tests/stores/conformance/test_workers.py."""
+
+from tests.stores.conformance.test_workers import *  # noqa: F403

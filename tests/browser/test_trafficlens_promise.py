@@ -122,7 +122,7 @@ def check_ledger(lens: Lens, domains: list[str]) -> None:
 # -- how often the site is asked
 
 FULL = os.environ.get("SETTLED_FIVE_MINUTES", "") not in ("", "0")
-POLLS, INTERVAL, LASTING, RETRY_AFTER, COUNT = (31, 2.0, 300.0, 60.0, 12) if FULL else (31, 0.1, 4.0, 1.0, 4)
+POLLS, INTERVAL, LASTING, RETRY_AFTER, COUNT = (31, 2.0, 300.0, 60.0, 12) if FULL else (31, 0.1, 10.0, 4.0, 4)
 
 # A page that asks as badly as it can: every poll asks for a refresh, for as long as it lasts.
 ASK_ON = """async ([keys, interval, lasting]) => {

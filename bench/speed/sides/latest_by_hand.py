@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 FRESH_MS = 86_400_000
@@ -14,7 +15,7 @@ COLUMNS = "value, got_at, last_error, last_reason, last_error_type, last_error_a
 
 
 def connect() -> sqlite3.Connection:
-    return sqlite3.connect(os.environ["BENCH_LEDGER"], isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(f"file:{Path(os.environ['BENCH_LEDGER'])}?mode=ro", uri=True, isolation_level=None)
 
 
 def answer(db: sqlite3.Connection, name: str, key: str) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def prune(args: Namespace) -> Exit:
     """Delete settled tasks created and finished before the age."""
     with opened(args) as ledger:
         pruned = ledger.prune(args.older_than)
+        ledger.forget()  # keys that nobody asks for, as old as their function says
     if args.json:
         documents.show({"pruned": pruned})
     else:

@@ -25,7 +25,7 @@ from settled.stores.base import Backlog, Batches, Change, Due, Pulse, RowRefused
 from settled.stores.batch_reads import BatchReads
 from settled.stores.postgres_direct import Direct
 from settled.stores.postgres_errors import Conflict, translate
-from settled.stores.postgres_line import Connection, Line, forget_prepared
+from settled.stores.postgres_line import Connection, Line
 from settled.stores.postgres_looks import PostgresLooks
 from settled.stores.postgres_rows import numbers, texts
 from settled.stores.postgres_verbs import Plan
@@ -191,7 +191,10 @@ class PostgresStore:
                     connection.execute(settings)
                 cursors = [connection.execute(self._sql[name], values) for name, values in statements]
         except psycopg.Error:
-            forget_prepared(connection)
+            if self.place.direct:
+                # psycopg (3.3) counts as prepared also what the server could not plan in a pipeline, as when a table
+                # was locked, and does not forget it: each later use would fail. The next caller connects anew.
+                connection.close()
             raise
         return [cursor.fetchall() for cursor in cursors]
 

@@ -71,20 +71,6 @@ class Line:
             _parents.append(connection)
 
 
-def forget_prepared(connection: Connection) -> None:
-    """Begin anew with prepared statements, after a pipeline has broken off.
-
-    Of those that it was to prepare, psycopg (3.3) counts as prepared also what the server could not plan, as when a
-    table was locked: each later use would fail.
-    """
-    if connection.closed:
-        return
-    try:
-        connection.execute("DEALLOCATE ALL", prepare=False)  # psycopg sees it, and forgets them too
-    except psycopg.Error:
-        connection.close()
-
-
 _lines = weakref.WeakSet()
 _parents: list[Connection] = []  # a child's copies of its parent's connections: never used, never ended
 

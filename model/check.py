@@ -34,7 +34,7 @@ BUGS = {
 
 
 MORE = {
-    "SWEEP_LOCK": ["-DWITH_SWEEPER"], "SWEEPER_DIES": ["-DWITH_SWEEPER"], 
+    "SWEEP_LOCK": ["-DWITH_SWEEPER"], "SWEEPER_DIES": ["-DWITH_SWEEPER"],
     "wait_ends": ["-DWITH_PAGE"], "one_lease": ["-DIDS=4"],
 }  # fmt: skip
 """Who takes part only there: the fewer, the sooner all states are seen."""

@@ -47,6 +47,7 @@ test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= w
 		echo 'PostgreSQL is missing: its tests are skipped' >&2
 	@missing="$$($(TESTENV)/bin/python -m tests.brokers)" || tools/apt.sh $$missing || \
 		echo "$$missing missing: tests in tests/engines are skipped" >&2
+	@command -v spin >/dev/null || tools/apt.sh spin || echo 'Spin is missing: tests/simulation/test_model.py is skipped' >&2
 	$(TESTENV)/bin/python tools/check_wheel.py $(BUILD)/dist/*.whl
 	$(TESTENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
 

@@ -110,5 +110,5 @@ def test_one_process_has_at_most_three_connections(postgres: PostgresWorld, here
         thread.join(timeout=30)
     name = here._lines[0]._connection.info.get_parameters()["application_name"]  # type: ignore[union-attr]
     assert name == "settled"
-    pids = {line._connection.info.backend_pid for line in here._lines}  # type: ignore[union-attr]
-    assert len(pids) == 3
+    pids = {line._connection.info.backend_pid for line in here._lines if line._connection is not None}
+    assert len(pids) == 3  # the dashboard's, where somebody looks at it, is the fourth

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -68,6 +69,7 @@ class Ledger:
         self._writer = Writer(store, self._journal, self._committed, self._failed)
         self._reader = Reader(store)
         self._names: str | None = None
+        self._enlisting = threading.RLock()
         self._away_until = 0.0
         self._renewed_at = 0.0
 
@@ -348,18 +350,20 @@ class Ledger:
 
     def enlist(self, names: Sequence[str]) -> str:
         """Give this process a worker's row and lock; return its id."""
-        self._names = json.dumps(list(names))
-        worker = new_id(self.store.now())
-        row = WorkerRow(worker, socket.gethostname(), os.getpid(), self._names, 0, 0, round(self.lease * 1000), None, 0)
-        self.store.hold(worker)
-        sent = time.monotonic()
-        try:
-            self._writer.write_all("enlist", [row], READ_PATIENCE)  # the heartbeat tries again
-        except BaseException:
-            self.store.release(worker)
-            raise
-        self.worker, self._renewed_at = worker, sent
-        return worker
+        with self._enlisting:
+            known = self._names = json.dumps(list(names))
+            worker = new_id(self.store.now())
+            lease_ms = round(self.lease * 1000)
+            row = WorkerRow(worker, socket.gethostname(), os.getpid(), known, 0, 0, lease_ms, None, 0)
+            self.store.hold(worker)
+            sent = time.monotonic()
+            try:
+                self._writer.write_all("enlist", [row], READ_PATIENCE)  # the heartbeat tries again
+            except BaseException:
+                self.store.release(worker)
+                raise
+            self.worker, self._renewed_at = worker, sent
+            return worker
 
     @property
     def lease_left(self) -> float:
@@ -371,21 +375,27 @@ class Ledger:
 
         Return False in the last case.
         """
-        names = json.loads(self._names or "[]")
-        if self.worker is None:
-            if self._names is not None:
-                self.enlist(names)
+        worker = self.worker
+        if worker is None:
+            self._enlist_again(None)
             return True
         gap = round(self.lease * 500)  # a silence of all that is longer than this was the ledger's, not ours
         sent = time.monotonic()
-        heard = self._writer.write_all("beat", [Beat(self.worker, gap)], READ_PATIENCE)[0]
+        heard = self._writer.write_all("beat", [Beat(worker, gap)], READ_PATIENCE)[0]
         if heard:
             self._renewed_at = sent
         else:
-            old = self.worker
-            self.enlist(names)
-            self.store.release(old)
+            self._enlist_again(worker)
         return bool(heard)
+
+    def _enlist_again(self, before: str | None) -> None:
+        """Enlist, unless another thread did meanwhile: of two rows one is never renewed, and takes its tasks along."""
+        with self._enlisting:
+            if self.worker != before or self._names is None:
+                return
+            self.enlist(json.loads(self._names))
+            if before is not None:
+                self.store.release(before)
 
     def dismiss(self) -> None:
         """Give the worker's row back; what it still runs is then settled as lost by whoever looks."""

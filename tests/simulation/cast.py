@@ -261,4 +261,4 @@ class Running:
 
     def interrupt(self) -> None:
         if self._work.kind == "hold":
-            self.process.loop.held_until = 0.0
+            self.process.loop.break_off()

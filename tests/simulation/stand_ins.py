@@ -1,7 +1,7 @@
 """What ``time``, ``threading`` and the like are in a make-believe world; ``inside`` puts them in their places.
 
 The code under test is the library's own, unchanged: only the names through which its modules reach the machine
-are bound to these, for as long as a run lasts. Locks need no care: a fiber is never interrupted where one is held.
+are bound to these, for as long as a run lasts.
 """
 
 from __future__ import annotations
@@ -148,15 +148,28 @@ class Thread:
 
 
 class Lock:
-    """``threading.Lock`` and ``RLock``: nobody is interrupted who holds one, unless he waits."""
+    """``threading.Lock`` and ``RLock``: a fiber is interrupted where it waits alone, but it may hold one there."""
 
-    __slots__ = ()
+    __slots__ = ("_depth", "_holder", "_waiting")
+
+    def __init__(self) -> None:
+        self._holder: Any = None
+        self._depth = 0
+        self._waiting: list[Fiber] = []
 
     def __enter__(self) -> Lock:
+        me = getcurrent()
+        while self._depth and self._holder is not me:
+            self._waiting.append(me)
+            world.wait(None)
+        self._holder = me
+        self._depth += 1
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        self._depth -= 1
+        if not self._depth and self._waiting:
+            world.wake(self._waiting.pop(0))
 
 
 class Timer:
@@ -225,7 +238,7 @@ def new_id(now_ms: int) -> str:
 assert ids._SHAPE.match("018bcfe5-6800-7000-8000-000000000000")  # new_ids is of this shape
 
 MACHINE: dict[str, dict[str, Any]] = {
-    "ledger": {"time": _Time, "os": OS, "new_id": new_id, "log": _Log()},
+    "ledger": {"time": _Time, "threading": THREADING, "os": OS, "new_id": new_id, "log": _Log()},
     "writer": {"time": _Time, "threading": THREADING, "SimpleQueue": SimpleQueue, "Future": Future, "log": _Log()},
     "reader": {"threading": THREADING, "SimpleQueue": SimpleQueue},
     "periodic": {"time": _Time, "threading": THREADING, "log": _Log()},

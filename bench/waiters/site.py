@@ -174,7 +174,7 @@ class Site:
     async def close(self) -> None:
         """Nothing of it is left."""
         await self.shut()
-        while self._inside:  # who was just let in is not yet there at the first look
+        for _ in range(10):  # who was just let in takes some turns of the loop to be there
             for task in self._inside:
                 task.cancel()
             await asyncio.gather(*self._inside, return_exceptions=True)
@@ -183,7 +183,11 @@ class Site:
     def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._inside.add(task)
-        task.add_done_callback(self._inside.discard)
+        task.add_done_callback(lambda task: self._left(task, writer))
+
+    def _left(self, task: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        self._inside.discard(task)
+        writer.close()  # also for a task that was cancelled before it began
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

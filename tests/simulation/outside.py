@@ -71,6 +71,12 @@ class Broker:
         worker = stage.world.chance.choice(ready)
 
         def carry() -> None:
+            if not isinstance(worker.service.engine, Bench):
+                # Its turn came after it had left (it was frozen meanwhile, say): a worker of a broker takes nothing
+                # more then, and what it had not begun goes to another. Asked all the same, the service would begin
+                # anew with a loop in a thread, as a worker of a broker does for its first message.
+                self.deliver(task_id)
+                return
             try:
                 worker.service.carry(task_id)
             except SettledError:

@@ -222,7 +222,8 @@ class Referee:
     def _seen(self, row: Snapshot) -> Snapshot | None:
         """What such a reader is told, once the database can be reached and a server has nothing under way."""
         server, world = self.stage.server, self.world
-        until = world.now + (0.0 if server.rechecks else LONGEST + 1.0)
+        under_way = 0.0 if server.rechecks else LONGEST + 1.0
+        until = world.now + under_way
         while True:
             try:
                 seen = self._ledger.get(row.id)
@@ -231,7 +232,9 @@ class Referee:
                     self.expect(False, "a reader got no answer", error)
                     return None
                 world.sleep(1.0)
-                until = max(until, world.now + 1.0)
+                # Counted anew from each look that found nobody: what a server has under way may have begun just
+                # when it came back, and lasts as long as at any other time. (One second was allowed here once.)
+                until = world.now + max(under_way, 1.0)
                 continue
             if seen.settled or world.now >= until:
                 return seen

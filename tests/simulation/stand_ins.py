@@ -187,6 +187,13 @@ class Timer:
         pass
 
 
+class NoLoop:
+    """A loop in a thread of its own: a world has none, and one of the real machine would hold it for ever."""
+
+    def __init__(self) -> None:
+        raise AssertionError("A process of this world began a loop in a real thread.")
+
+
 class _Time:
     """``time``, on the clocks of whoever's turn it is."""
 
@@ -245,7 +252,7 @@ MACHINE: dict[str, dict[str, Any]] = {
     "publisher": {"time": _Time, "threading": THREADING, "log": _Log()},
     "bell": {"threading": THREADING},
     "journal": {"log": _Log()},
-    "service": {"threading": THREADING, "log": _Log(), "atexit": SimpleNamespace(
+    "service": {"threading": THREADING, "log": _Log(), "_Background": NoLoop, "atexit": SimpleNamespace(
         register=lambda call: None, unregister=lambda call: None)},
     "engines.embedded": {"time": _Time, "threading": THREADING, "log": _Log()},
     "engines.bench": {"time": _Time, "threading": THREADING, "Future": Future, "log": _Log()},

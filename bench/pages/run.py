@@ -1,8 +1,8 @@
-"""How much a waiting page costs, and how soon it is told: python -m bench.pages.run [--pages 5000]
+"""How much a waiting page costs, and how soon it is told: python -m bench.pages.run [--pages 5000] [--rounds 5]
 
 One server process, so many open streams on one task, beside a bare stream server in the same run. KiB for each page is
 the growth of the server's resident memory; "told" is from just before the terminal write (so its commit is in it) to
-the page's socket; "ended" is from SIGTERM, with all streams open again, to the end of the process. "across" is
+the page's socket, the median over the rounds, with its range for the p99; "ended" is from SIGTERM, with all streams open again, to the end of the process. "across" is
 `settled.web.asgi` on PostgreSQL, where another process makes the terminal write (see ``bench/speed/postgres.py``).
 """
 
@@ -19,6 +19,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from statistics import median
 from urllib.request import Request, urlopen
 
 from bench.speed.postgres import database, find
@@ -146,20 +147,28 @@ def measure(name: str, count: int, ledger: str = "") -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=5_000)
-    count = parser.parse_args().pages
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    count = asked.pages
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + 200
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
-    print("| server | pages | KiB each | told | p50, ms | p99, ms | ended, s |\n" + "| --- " * 7 + "|")
-    for name in ("bare", "asgi", "fastapi", "across"):
-        with database(find()) if name == "across" else nullcontext("") as ledger:
-            found = measure(name, count, ledger)
-        ended = f"{found['ended']:.1f}" if found["ended"] else "–"
+    sides = ("bare", "asgi", "fastapi", "across")
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+    for _ in range(asked.rounds):  # side by side, so that what else the machine does meets all
+        for name in sides:
+            with database(find()) if name == "across" else nullcontext("") as ledger:
+                rounds[name].append(measure(name, count, ledger))
+    print("| server | pages | KiB each | told | p50, ms | p99, ms (range) | ended, s |\n" + "| --- " * 7 + "|")
+    for name, found in rounds.items():
+        mid = {key: median(one[key] for one in found) for key in found[0]}
+        least, most = (pick(one["p99"] for one in found) for pick in (min, max))
+        ended = f"{mid['ended']:.1f}" if mid["ended"] else "–"
+        told_all = min(one["told"] for one in found)
         print(
-            f"| {name} | {count:,} | {found['kib']:.1f} | {found['told']:,.0f} | {found['p50']:.0f} "
-            f"| {found['p99']:.0f} | {ended} |",
-            flush=True,
+            f"| {name} | {count:,} | {mid['kib']:.1f} | {told_all:,.0f} | {mid['p50']:.0f} "
+            f"| {mid['p99']:.0f} ({least:.0f} to {most:.0f}) | {ended} |"
         )
 
 

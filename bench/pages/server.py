@@ -101,7 +101,9 @@ def main(side: str, fd: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = os.environ.get("PAGES_LEDGER") or f"sqlite:///{folder}/tasks.db"
         app = Bare() if side == "bare" else ours(ledger, framework=side == "fastapi")
-        uvicorn.run(app, fd=fd, log_level="error", access_log=False, backlog=8192, timeout_graceful_shutdown=10)
+        uvicorn.run(
+            app, fd=fd, loop="asyncio", log_level="error", access_log=False, backlog=8192, timeout_graceful_shutdown=10
+        )
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ class Ear:
         return self._future
 
 
+def _ring(ears: Iterable[Ear]) -> None:
+    for ear in ears:
+        ear.ring()
+
+
 def _done(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
@@ -142,15 +147,22 @@ class Bell:
         self, ids: Iterable[str], news: Mapping[str, Snapshot | None] | None = None, post: Post | None = None
     ) -> None:
         """Wake all who wait for these tasks; from any thread. With a ``post``, when that is sent."""
-        sent = post or Post()
+        by_loop: dict[asyncio.AbstractEventLoop, list[Ear]] = {}
         for task_id in ids:  # without the lock, for an event loop would wait for it; who listens only now reads later
             for ear in tuple(self._ears.get(task_id, ())):
+                if ear.news is not None:
+                    continue  # it has the last word already
                 if news is not None:
                     ear.news = news.get(task_id)
                 if ear.loop is None:
                     ear.ring()
+                elif ear.loop in by_loop:
+                    by_loop[ear.loop].append(ear)
                 else:
-                    sent.add(ear.loop, Ear.ring, ear)
+                    by_loop[ear.loop] = [ear]
+        sent = post or Post()
+        for loop, ears in by_loop.items():
+            sent.add(loop, _ring, ears)
         if post is None:
             sent.send()
 

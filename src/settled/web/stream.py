@@ -56,11 +56,11 @@ class Stream:
                 if rang:
                     ear.forget()
                     row = ear.news or await self._tasks.aget(self._task_id)
-                    before, tag = tag, wire.etag_of(row)
-                    known = not before and self._known is not None and wire.matches(self._known, tag)
                     if row.settled:  # in one piece with the end: it counts when thousands are told at once
                         await send({"type": "http.response.body", "body": self._frame(row)})
                         return
+                    before, tag = tag, wire.etag_of(row)
+                    known = not before and self._known is not None and wire.matches(self._known, tag)
                     if tag != before and not known:
                         await send({"type": "http.response.body", "body": self._frame(row), "more_body": True})
                     bound = loop.time() + row.settles_in + 0.05

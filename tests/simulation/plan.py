@@ -133,7 +133,7 @@ def _fault(chance: Random, processes: int, webs: int, engine: str) -> Fault:
     kinds, weights = zip(*(_FAULTS if engine == "remote" else _WITHOUT_BROKER), strict=True)
     kind = chance.choices(kinds, weights)[0]
     who = chance.randrange(processes)
-    span = chance.choice((0.3, 1.0, 2.5, LEASE + 2, 14.0))
+    span = chance.choice((0.3, 1.0, 2.5, LEASE + 2, 20.0))
     if kind in ("crash", "crash_for_good"):
         return Fault(kind, who, int(chance.expovariate(1 / 45)) + 1, chance.choice((0.2, 1.5, LEASE + 2)))
     if kind in ("freeze", "cut"):

@@ -260,6 +260,7 @@ MACHINE: dict[str, dict[str, Any]] = {
     "runner.context": {"time": _Time},
     "waiter": {"time": _Time},
     "machine": {"random": RANDOM},
+    "latest.keys": {"time": _Time, "new_id": new_id},
     "remote": {"time": _Time, "threading": THREADING},
 }  # fmt: skip
 """Module of settled → its names for the machine."""

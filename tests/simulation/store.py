@@ -13,7 +13,7 @@ from typing import Any
 from greenlet import getcurrent
 
 from settled.errors import LedgerFull, LedgerUnavailable
-from settled.records import Finding, NewTask, Snapshot, WorkerRow
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, WorkerRow
 from settled.states import Status
 from settled.stores.base import Backlog, Change, Due, Pulse, RowRefused, Written
 from tests.simulation.database import Database, late_but_true
@@ -297,6 +297,27 @@ class SimStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         rows, now = self._look().rows.values(), self.server.now()
         return min(limit, sum(self._database._prunable(row, now, age_ms) for row in rows))
+
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        rows = self._look().latest.rows
+        return self._held([rows[key] for key in dict.fromkeys(map(tuple, keys)) if key in rows])
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        rows = sorted(self._look().latest.rows.items())
+        found = [
+            row for key, row in rows
+            if name in (None, row.name) and (after is None or key > after) and (row.last_error or not failing)
+        ]  # fmt: skip
+        return self._held(found[:limit])
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return self._look().latest.formers.get((name, key), [])[:limit]
+
+    def _held(self, rows: Sequence[LatestRow]) -> list[LatestRow]:
+        now = self.server.now()
+        return [row._replace(as_of=now) for row in rows]
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         return []

@@ -6,9 +6,9 @@ only read is never settled (most systems), reading is planted along with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import settled.remote
 import settled.service
@@ -17,23 +17,14 @@ from settled.errors import LedgerUnavailable
 from settled.ledger import READ_PATIENCE, Ledger
 from settled.periodic import Periodic
 from settled.post import Post
-from settled.records import LatestRow, Snapshot, Verdict, ending_of
-from settled.stores.base import Change, Loss, Refresh, RowRefused
+from settled.records import Snapshot, Verdict, ending_of
+from settled.stores.base import Change, Loss, RowRefused
 from settled.writer import VERBS, Writer, _resolve
 from tests.simulation import stand_ins
+from tests.simulation.bug import Bug, Plants
+from tests.simulation.bugs_of_groups import OF_GROUPS, UNTOLD
 from tests.simulation.database import Database
-from tests.simulation.latest_rows import LatestRows
 from tests.simulation.store import SimStore
-
-Plants = list[tuple[Any, str, Any]]
-
-
-class Bug(NamedTuple):
-    """One known bug: where it was seen, how to plant it, and the rule that it breaks."""
-
-    seen: str
-    plants: Callable[[], Plants]
-    breaks: tuple[str, ...]
 
 
 def _unguarded_finish() -> Plants:
@@ -218,38 +209,8 @@ def _own_list_of_terminal_statuses() -> Plants:
     return [(settled.remote, "told", own)]
 
 
-def _looked_then_started() -> Plants:
-    def may_start(self: LatestRows, now: int, row: LatestRow, item: Refresh) -> bool:
-        return True  # whoever looked has seen that it may
-
-    return [(LatestRows, "may_start", may_start)]
-
-
-def _crash_that_no_key_tells() -> Plants:
-    ended = LatestRows.ended
-
-    def by_its_function(self: LatestRows, task: Snapshot, verdict: Verdict) -> None:
-        if not verdict.expiry:
-            ended(self, task, verdict)
-
-    return [(LatestRows, "ended", by_its_function)]
-
-
-def _failure_that_empties_the_value() -> Plants:
-    ended = LatestRows.ended
-
-    def emptied(self: LatestRows, task: Snapshot, verdict: Verdict) -> None:
-        ended(self, task, verdict)
-        key = (task.name, str(task.latest))
-        if task.reason is not None and key in self.rows:
-            self.rows[key] = self.rows[key]._replace(value=None, got_at=None)
-
-    return [(LatestRows, "ended", emptied)]
-
-
 LATE = ("open past its bound", "a reader was told that it is open, past its bound")
 LOST = ("a living worker was declared lost", "a worker was taken for lost that lives, and of which nothing was wrong")
-UNTOLD = "who waited was not told, though somebody could"
 UNWRITTEN = "a verdict was not written though nothing prevented it"
 
 BUGS: dict[str, Bug] = {
@@ -302,18 +263,7 @@ BUGS: dict[str, Bug] = {
         "three SDKs wait for ever on a terminal status that is not in their list",
         _own_list_of_terminal_statuses, (UNTOLD,),
     ),
-    "a refresh begun on what was seen before": Bug(
-        "caches by hand: a look, then a start if it was missing, with nothing between two that look at once",
-        _looked_then_started, ("a second refresh of a key was started", "a fresh value was refreshed"),
-    ),
-    "a refresh whose crash its key is not told": Bug(
-        "the published pattern by hand: last_error is written where the function raised, and nowhere else",
-        _crash_that_no_key_tells, ("a key waits for a refresh that has settled",),
-    ),
-    "a refresh that fails and empties its key": Bug(
-        "caches that are cleared before they are filled again", _failure_that_empties_the_value,
-        ("a good value was lost",),
-    ),
+    **OF_GROUPS,
 }  # fmt: skip
 
 

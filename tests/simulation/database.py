@@ -82,7 +82,7 @@ class Database:
     def commit(self, changes: Sequence[Change], now: int) -> list[list[Any]]:
         """Make all of the changes, or none and raise ``RowRefused``."""
         saved: Any = None
-        if len(changes) > 1 or len(changes[0].rows) > 1:
+        if len(changes) > 1 or len(changes[0].rows) > 1 or changes[0].verb in ("insert_batch", "refresh"):
             saved = (dict(self.rows), dict(self.turns), dict(self.keys), dict(self.workers), self.pulse_at,
                      self.steady_since, self.refused, self.retention_ms, self.latest.copy())  # fmt: skip
         told: list[tuple[Any, ...]] = []
@@ -109,7 +109,11 @@ class Database:
         texts = (after.name, after.arguments, after.result_data, after.error_message, after.traceback)
         if any("\0" in text or "\ud800" in text for text in texts if text is not None):
             raise RowRefused("A text that no database stores.")
-        if not 0 <= after.attempt <= after.max_attempts or after.deadline_at > after.settles_at:
+        if (
+            after.max_attempts < 1
+            or not 0 <= after.attempt <= after.max_attempts
+            or after.deadline_at > after.settles_at
+        ):
             raise RowRefused("A CHECK failed.")
         if after.progress is not None and not 0 <= after.progress <= 1:
             raise RowRefused("A CHECK failed.")
@@ -139,6 +143,13 @@ class Database:
         if key is not None:
             self.keys[key] = row.id
         return row, True
+
+    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+        return [self._insert_batch(now, batch) for batch in rows]
+
+    def _insert_batch(self, now: int, news: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        first = self._insert(now, news[0])
+        return [first, *(self._insert(now, new) for new in news[1:])] if first[1] else [first]
 
     def _enlisted(self, worker: str) -> bool:
         found = self.workers.get(worker)

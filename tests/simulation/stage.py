@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from settled import waiter
 from settled.errors import KeyConflict, SettledError
 from tests.simulation import stand_ins
+from tests.simulation.batching import submit_batch
 from tests.simulation.cast import FUNCTIONS, Isolation, Process, Seat, WriteTrouble
 from tests.simulation.database import Database
 from tests.simulation.disk import JOURNAL, Folder
@@ -148,7 +149,10 @@ class Stage:
     def _visit(self, host: Outsider, number: int, task: Task) -> None:
         def visit() -> None:
             try:
-                self._page(host, number, task)
+                if task.batch > 1:
+                    submit_batch(self, number, task)
+                else:
+                    self._page(host, number, task)
             finally:
                 self.busy -= 1
 

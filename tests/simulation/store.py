@@ -16,9 +16,10 @@ from settled.errors import LedgerFull, LedgerUnavailable
 from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, WorkerRow
 from settled.states import Status
 from settled.stores.base import Backlog, Change, Due, Pulse, RowRefused, Written
+from tests.simulation.batch_reads import BatchReads
 from tests.simulation.database import Database, late_but_true
 from tests.simulation.scheduler import Fiber, World
-from tests.simulation.stand_ins import EPOCH_MS, new_id
+from tests.simulation.stand_ins import EPOCH_MS, new_ids
 
 BUSY_SECONDS = 2.0
 STALLED_MS = 20
@@ -102,18 +103,10 @@ class Transaction:
         self.began = began
 
 
-class NoBatches:
-    """``stores.base.Batches``, where there are none."""
-
-    def marks(self, batches: Sequence[str]) -> dict[str, list[object]]:
-        return {}
-
-
 class SimStore:
     """``stores.base.Store``, for one process."""
 
     pause = 0.0
-    batches = NoBatches()
 
     def __init__(self, server: Server, process: Any) -> None:
         self.server = server
@@ -124,6 +117,7 @@ class SimStore:
         self._closed = True
         self._writes = 0
         self._sent: dict[int, tuple[NewTask, str]] = {}
+        self.batches = BatchReads(self._look, self.now)
 
     # -- life
 
@@ -180,10 +174,10 @@ class SimStore:
     def _commit(self, changes: Sequence[Change], now: int) -> list[list[Any]]:
         """Give each new task its id once, however often it is sent, as ``PostgresStore`` does."""
         for verb, rows in changes:
-            if verb == "insert":
-                for row in rows:
-                    if id(row) not in self._sent:
-                        self._sent[id(row)] = (row, new_id(now))
+            for news in rows if verb == "insert_batch" else [rows] if verb == "insert" else ():
+                fresh = [new for new in news if id(new) not in self._sent]
+                ids = sorted(new_ids(now, len(fresh)))
+                self._sent.update((id(new), (new, id_)) for new, id_ in zip(fresh, ids, strict=True))
         self._database.sent = {key: id_ for key, (_, id_) in self._sent.items()}
         return self._database.commit(changes, now)
 

@@ -144,7 +144,8 @@ def _rejected(value: Any, error: BaseException) -> Outcome:
         half = ord(error.object[error.start])
         why = (
             f"its text holds U+{half:04X}, half of a surrogate pair, which is no character and has no UTF-8: a text "
-            "was cut inside an emoji, or a file's name is no UTF-8. Mend it, e.g. text.encode(errors='replace').decode()"
+            "was cut inside an emoji, or a file's name is no UTF-8. "
+            "Mend it, for example with text.encode(errors='replace').decode()"
         )
     if isinstance(value, (bytes, bytearray)):
         why = "bytes have no JSON form; return text, e.g. base64"

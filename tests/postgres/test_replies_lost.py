@@ -8,7 +8,6 @@ from settled.testing.proxy import Proxy
 from tests.postgres.conftest import Worlds
 from tests.postgres.world import ServerWorld
 
-
 CLAIM = b"SET status = 'running'"
 """In the text of a claim, which is sent with the first one."""
 

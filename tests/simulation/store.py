@@ -231,6 +231,10 @@ class SimStore:
     def orphans(self, limit: int) -> list[Snapshot]:
         return self._seen(self._look().orphans()[:limit])
 
+    def held_by(self, worker: str) -> list[Snapshot]:
+        rows = self._look().rows.values()
+        return self._seen([row for row in rows if row.status is Status.RUNNING and row.worker == worker])
+
     def past_bound(self) -> list[Snapshot]:
         now = self.server.now()
         late = [row for row in self._look().rows.values() if not row.settled and row.settles_at <= now]

@@ -314,6 +314,9 @@ class Store(Protocol):
     def orphans(self, limit: int) -> list[Snapshot]:
         """Running tasks whose worker is lost or has no row."""
 
+    def held_by(self, worker: str) -> list[Snapshot]:
+        """Running tasks of a worker."""
+
     def past_bound(self) -> list[Snapshot]:
         """Open tasks past ``settles_at``: a broken promise, once a sweep has run."""
 

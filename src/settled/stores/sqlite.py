@@ -187,6 +187,9 @@ class SQLiteStore:
     def orphans(self, limit: int) -> list[Snapshot]:
         return self._tasks("orphans", (limit,))
 
+    def held_by(self, worker: str) -> list[Snapshot]:
+        return self._tasks("held_by", (worker,))
+
     def past_bound(self) -> list[Snapshot]:
         return self._tasks("past_bound", (self.now(),))
 

@@ -162,10 +162,10 @@ class Referee:
         outcome = self.outcomes.get((row.id, row.attempt))
         if outcome is not None and outcome.result_data is not None and "\ud800" in outcome.result_data:
             return  # it cannot be stored
-        now = self.world.now
+        until = min(self.world.now, (row.settles_at - EPOCH_MS) / 1000)  # past its bound it is refused
         if not process.dead:
             since = max(when, process.trouble_until, self.stage.trouble_until)
-            self.expect(now - since < SLACK, "a verdict was not written though nothing prevented it", verdict.status)
+            self.expect(until - since < SLACK, "a verdict was not written though nothing prevented it", verdict.status)
 
     def _lost_a_worker(self, v: Verdict, row: Snapshot) -> None:
         lost = v.reason is Reason.WORKER_LOST or (v.error_message or "").startswith("worker_lost")

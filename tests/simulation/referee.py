@@ -42,6 +42,8 @@ class Referee:
         self.processes: dict[str, Any] = {}
         self.waiters: list[Waiter] = []
         self.attempts: dict[str, int] = {}
+        self.lanes: dict[str, int] = {}
+        """When the newest start in a lane was."""
         self.keys = Keys(self)
         self.batches = Batches(self)
         self.open: set[str] = set()
@@ -112,11 +114,21 @@ class Referee:
         begun = self.attempts[row.id] = self.attempts.get(row.id, 0) + 1
         self.expect(begun <= row.max_attempts, "more attempts than allowed", begun, row.max_attempts)
         self.expect(begun == row.attempt, "an attempt's number is not its count", begun, row.attempt)
+        if row.lane is not None:
+            self._begins_in_lane(now, row)
         for process in self.stage.living():
             for (task_id, attempt), other in list(self._attempts_of(process).items()):
                 if task_id == row.id and attempt != row.attempt and not other.decided:
                     self.expect(not self._believes(process, other.row, now), "two attempts hold a valid lease",
                                 attempt, row.attempt)  # fmt: skip
+
+    def _begins_in_lane(self, now: int, row: Snapshot) -> None:
+        alike = [other for other in self.stage.database.rows.values() if other.lane == row.lane]
+        running = sum(other.status is Status.RUNNING for other in alike)
+        self.expect(row.lane_places is None or running <= row.lane_places, "more run at once than their limit", running)
+        before, self.lanes[str(row.lane)] = self.lanes.get(str(row.lane)), now
+        soon = before is not None and row.lane_gap_us is not None and (now - before) * 1000 < row.lane_gap_us - 1_000
+        self.expect(not soon, "two started sooner after each other than their limit", before, now)
 
     def _attempts_of(self, process: Any) -> Any:
         engine = process.service.engine
@@ -177,6 +189,8 @@ class Referee:
 
     def _never_started(self, row: Snapshot) -> None:
         """Somebody with a free place, of whom nothing was wrong, could have begun it."""
+        if row.lane is not None:
+            return  # it may have been full
         plan = self.stage.plan
         end = (row.deadline_at - EPOCH_MS) / 1000
         due = (row.due_at - EPOCH_MS) / 1000
@@ -320,7 +334,7 @@ class Referee:
         for row in self.stage.database.rows.values():
             task = plan.tasks[json.loads(row.arguments)["args"][0]]
             alone = len(plan.tasks) == 1 and plan.jitter < 0.01 and task.cancel_after is None
-            alone = alone and not task.looks and task.batch == 1
+            alone = alone and not task.looks and task.batch == 1 and row.lane is None
             if alone and self.stage.runs and task.works[0].kind == "ok" and task.works[0].seconds < task.timeout - 0.1:
                 first = row.status is Status.COMPLETED and row.attempt == 1
                 self.expect(first, "nothing was wrong, and it did not complete", row.status, row.reason, row.attempt)

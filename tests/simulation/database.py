@@ -335,6 +335,9 @@ class Database:
         return [[self._refresh(now, item) for item in row] for row in rows]
 
     def _refresh(self, now: int, item: Refresh) -> Snapshot | None:
+        known = self.rows.get(item.task)
+        if known is not None:
+            return known._replace(as_of=now)  # its answer was lost; it may have settled since
         if not self.latest.start(now, item):
             return None
         return self._insert(now, item.new._replace(id=item.task, latest=item.key))[0]

@@ -294,6 +294,7 @@ class Referee:
             late = self.world.now * 1000 + EPOCH_MS - row.settles_at
             self.expect(row.settled or late < 0 or row.id in self.told, "open past its bound", row.status, row.attempt)
         self.batches.finish()
+        self.keys.finish()
         for waiter in self.waiters:
             self._ended(waiter)
         if not self.stage.plan.faults:

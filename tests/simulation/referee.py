@@ -24,6 +24,8 @@ from tests.simulation.store import LONGEST, SimStore
 
 SLACK = 3.0
 """Seconds in which what nothing prevents is done."""
+BEGIN_AGAIN = 1.5
+"""Seconds more that a process takes which could not begin, or enlist, before it looks for work."""
 
 
 class Referee:
@@ -208,7 +210,8 @@ class Referee:
             free = engine is not None and engine._accepting and engine._free[row.name] > 1
             own = process.trouble_until if plan.engine == "embedded" else anybody  # a message may go to any of them
             trouble = max(process.loop.held_until, self.stage.trouble_until, own)
-            prevented = not free or trouble > since
+            busy = max((when for when, who, _ in self.decisions.values() if who is process), default=0.0)
+            prevented = not free or busy > since or trouble > since - BEGIN_AGAIN
             self.expect(prevented, "never started, though a worker had a place for it", process.number)
 
     def _worker_changed(self, now: int, verb: str, asked: Any) -> None:

@@ -275,14 +275,21 @@ class SQLiteStore:
         return claimed
 
     def _claimed(self, now: int, row: Claim) -> list[Any]:
+        if row.ids is not None:
+            claimed: list[Any] = []
+            for id_ in row.ids:
+                one = row._replace(ids=[id_], limit=1)
+                claimed += self._claimed_free(now, one) or sqlite_lanes.claim(self._cursor(), now, one)
+            return claimed
+        return sqlite_lanes.claim(self._cursor(), now, row) if row.lanes else self._claimed_free(now, row)
+
+    def _claimed_free(self, now: int, row: Claim) -> list[Any]:
+        """Of those in no lane."""
         values = {
-            "worker": row.worker, "names": row.names, "limit": row.limit, "id": row.id, "now": now,
-            "margin": EXPIRY_MARGIN_MS,
+            "worker": row.worker, "names": row.names, "limit": row.limit, "id": row.ids[0] if row.ids else None,
+            "now": now, "margin": EXPIRY_MARGIN_MS,
         }  # fmt: skip
-        free = [] if row.lanes else self._cursor().execute(SQL["claim"], values).fetchall()
-        if row.lanes or (row.id is not None and not free):
-            return sqlite_lanes.claim(self._cursor(), now, row)
-        return free
+        return self._cursor().execute(SQL["claim"], values).fetchall()
 
     def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
         limits = {"now": now, "after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}

@@ -36,7 +36,7 @@ def claim(store: Store, limit: int = 100, names: str = NAMES) -> list[Snapshot]:
 
 
 def claim_one(store: Store, task_id: str) -> list[Snapshot]:
-    claimed: list[Snapshot] = write(store, "claim", Claim("me", NAMES, 1, task_id))[0]
+    claimed: list[Snapshot] = write(store, "claim", Claim("me", NAMES, 1, [task_id]))[0]
     return claimed
 
 
@@ -67,6 +67,20 @@ def test_one_lane_does_not_stand_in_the_way_of_another_or_of_what_is_in_none(sto
     assert sorted(str(row.lane) for row in claim(store)) == ["full", "other"]
     assert claim(store) == []
     assert [row.id for row in write(store, "claim", Claim("me", NAMES, 9))[0]] == [free[0].id]
+
+
+def test_of_several_that_are_asked_for_those_are_claimed_that_are_free_or_have_room(store: Store) -> None:
+    free = insert(store, 2)
+    of_lanes = insert(store, 2, lane="a", lane_places=1) + insert(store, 2, lane="b", lane_places=2)
+    unasked = insert(store, 1)
+    asked = [row.id for row in [free[0], *of_lanes]] + ["unknown"]
+    claimed: list[Snapshot] = write(store, "claim", Claim("me", NAMES, len(asked), asked))[0]
+    assert sorted((str(row.lane), row.status, row.attempt) for row in claimed) == [
+        ("None", Status.RUNNING, 1), ("a", Status.RUNNING, 1), ("b", Status.RUNNING, 1), ("b", Status.RUNNING, 1),
+    ]  # fmt: skip
+    assert {row.id for row in claimed} < set(asked)
+    assert write(store, "claim", Claim("me", NAMES, len(asked), asked))[0] == []
+    assert store.read([unasked[0].id])[0].status is Status.PENDING
 
 
 def test_no_more_are_claimed_than_asked_for_over_all_lanes(store: Store) -> None:

@@ -1,9 +1,10 @@
 """How much a waiting page costs, and how soon it is told: python -m bench.pages.run [--pages 5000] [--rounds 5]
 
-One server process, so many open streams on one task, beside a bare stream server in the same run. KiB for each page is
-the growth of the server's resident memory; "told" is from just before the terminal write (so its commit is in it) to
-the page's socket, the median over the rounds, with its range for the p99; "ended" is from SIGTERM, with all streams open again, to the end of the process. "across" is
-`settled.web.asgi` on PostgreSQL, where another process makes the terminal write (see ``bench/speed/postgres.py``).
+One server process, so many open streams on one task, beside a bare stream server in the same run. KiB for each page
+is the growth of the server's resident memory; "told" is from just before the terminal write (so its commit is in it)
+to the page's socket, the median over the rounds, with its range for the p99; "ended" is from SIGTERM, with all
+streams open again, to the end of the process. "across" is `settled.web.asgi` on PostgreSQL, where another process
+makes the terminal write (see ``bench/speed/postgres.py``).
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ def _workers(ledger: Ledger) -> Iterable[Finding]:
     workers = ledger.workers()
     for worker in workers:
         if trouble := _trouble(worker):
-            yield _warning("workers", f"Process {worker.pid} on {worker.host} {trouble}")
-    alive = [f"{worker.pid} on {worker.host}" for worker in workers if worker.alive]
+            yield _warning("workers", f"Process {worker.called} {trouble}")
+    alive = [worker.called for worker in workers if worker.alive]
     if alive:
         yield _ok("workers", f"Alive: {', '.join(alive)}.")
     elif ledger.store.next_deadline() is not None:

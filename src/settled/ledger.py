@@ -69,6 +69,7 @@ class Ledger:
         self._writer = Writer(store, self._journal, self._committed, self._failed)
         self._reader = Reader(store)
         self._names: str | None = None
+        self._engine: str | None = None
         self._enlisting = threading.RLock()
         self._away_until = 0.0
         self._renewed_at = 0.0
@@ -353,13 +354,14 @@ class Ledger:
 
     # -- this process as a worker
 
-    def enlist(self, names: Sequence[str]) -> str:
-        """Give this process a worker's row and lock; return its id."""
+    def enlist(self, names: Sequence[str], engine: str | None = None) -> str:
+        """Give this process a worker's row and lock; return its id. ``engine``: what brings its tasks, if anything."""
         with self._enlisting:
             known = self._names = json.dumps(list(names))
+            self._engine = engine
             worker = new_id(self.store.now())
             lease_ms = round(self.lease * 1000)
-            row = WorkerRow(worker, socket.gethostname(), os.getpid(), known, 0, 0, lease_ms, None, 0)
+            row = WorkerRow(worker, socket.gethostname(), os.getpid(), known, 0, 0, lease_ms, None, engine, 0)
             self.store.hold(worker)
             sent = time.monotonic()
             try:
@@ -398,7 +400,7 @@ class Ledger:
         with self._enlisting:
             if self.worker != before or self._names is None:
                 return
-            self.enlist(json.loads(self._names))
+            self.enlist(json.loads(self._names), self._engine)
             if before is not None:
                 self.store.release(before)
 

@@ -226,7 +226,14 @@ class WorkerRow(NamedTuple):
     heard_at: int
     lease_ms: int
     lost_at: int | None
+    engine: str | None
+    """What brings tasks to it; None if it only answers, runs blocks by hand, or is of an older version."""
     as_of: int
+
+    @property
+    def called(self) -> str:
+        """What people call it."""
+        return f"{self.pid} on {self.host}" + (f" ({self.engine})" if self.engine else "")
 
     @property
     def alive(self) -> bool:

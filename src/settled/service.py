@@ -85,14 +85,17 @@ class Service:
                 atexit.register(self.stop)  # a script that submits and ends: what is queued is published
             self._pid = os.getpid()
 
-    def enlist(self, *, run_tasks: bool = True) -> None:
-        """Give this process a worker's row and a heartbeat, once; one that only answers knows no task function."""
+    def enlist(self, engine: str | None = None, *, run_tasks: bool = True) -> None:
+        """Give this process a worker's row and a heartbeat, once; one that only answers knows no task function.
+
+        ``engine``: what brings tasks to it, if anything does.
+        """
         self.ready()
         with self._guard:
             if self._enlisted:
                 return
             try:
-                self.ledger.enlist(sorted({*self._functions, *self.adopted}) if run_tasks else [])
+                self.ledger.enlist(sorted({*self._functions, *self.adopted}) if run_tasks else [], engine)
             except LedgerUnavailable as error:  # it can be read: answer already, and let the heartbeat try again
                 log.warning("No task runs here until the ledger can be written: %s", error)
             self._begin(heartbeat(self.ledger))
@@ -100,7 +103,10 @@ class Service:
 
     async def serve(self, kind: type[EmbeddedEngine] | None = EmbeddedEngine) -> None:
         """Open, enlist and, with a kind of engine, run tasks on the running loop."""
-        await asyncio.to_thread(lambda: self.enlist(run_tasks=kind is not None))
+        brings = "embedded" if kind is not None else None
+        if kind is Bench:
+            brings = None if self.remote is None else self.remote.name
+        await asyncio.to_thread(lambda: self.enlist(brings, run_tasks=kind is not None))
         if kind is not None and self.engine is None:
             engine = kind(self.ledger, self._functions, self._places)
             engine.start()

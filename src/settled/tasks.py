@@ -378,10 +378,13 @@ class Tasks(Batches):
             self._service.stop()
             self._service, self.url, self.embedded, self.engine = home
 
-    def enlist(self, names: Collection[str]) -> None:
-        """Make this process a worker that runs tasks of these names in its own way, as adopted ones are."""
+    def enlist(self, names: Collection[str], engine: str | None = None) -> None:
+        """Make this process a worker that runs tasks of these names in its own way, as adopted ones are.
+
+        ``engine``: what brings them, for people to read.
+        """
         self._service.adopted = names
-        self._service.enlist()
+        self._service.enlist(engine)
 
     def on_cancel(self, told: Callable[[Snapshot], None]) -> None:
         """Have ``told`` called with each open task, as it was, that is cancelled through this process."""

@@ -107,7 +107,8 @@ def _never_started(row: Snapshot, workers: Sequence[WorkerRow]) -> str:
     if knowing and row.lane is not None:
         who = f"its lane {row.lane!r} had no room ({_limits(row)}); raise the limit, or start_timeout"
     elif knowing:
-        who = f"{_count(knowing)} alive that can run it, with no place free; start more, or raise start_timeout"
+        able = f"{_count(knowing)} alive that can run it{_brought(knowing)}"
+        who = f"{able}, with no place free; start more, or raise start_timeout"
     elif alive:
         who = f"{_count(alive)} alive, but none knows a task function named {row.name!r}; deploy the code that has it"
     else:
@@ -137,6 +138,11 @@ def silence_ms(message: str) -> int | None:
     """How long a lost worker had been silent, as the message of its task says; None if it does not."""
     said = _SILENT.search(message)
     return None if said is None else round(float(said[1]) * 1000)
+
+
+def _brought(workers: Sequence[WorkerRow]) -> str:
+    engines = sorted({worker.engine for worker in workers if worker.engine})
+    return f" ({', '.join(engines)})" if engines else ""
 
 
 def _count(workers: Sequence[WorkerRow]) -> str:

@@ -139,6 +139,14 @@ def test_running_tasks_whose_worker_has_no_row_are_a_warning(home, settled):
     assert row.id in message
 
 
+def test_each_worker_is_named_with_what_brings_it_its_tasks(ledger, clock):
+    for worker, engine in (("a", "celery"), ("b", None)):
+        ledger.store.write([Change("enlist", [worker_row(worker, engine=engine)])])
+    assert of(doctor.check(ledger, clock=clock), "workers").message == "Alive: 1 on host (celery), 1 on host."
+    clock.advance(3)
+    assert of(doctor.check(ledger, clock=clock), "workers").message.startswith("Process 1 on host (celery) was heard")
+
+
 def test_a_silent_worker_and_one_from_the_future_are_warnings(ledger, clock):
     ledger.store.write([Change("enlist", [worker_row("silent")])])
     clock.advance(3)

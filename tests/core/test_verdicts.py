@@ -25,7 +25,7 @@ def row(**changes: object) -> Snapshot:
 
 
 def worker(**changes: object) -> WorkerRow:
-    return WorkerRow("w", "box", 42, '["work"]', 0, NOW - 1_000, 5_000, None, NOW)._replace(**changes)
+    return WorkerRow("w", "box", 42, '["work"]', 0, NOW - 1_000, 5_000, None, None, NOW)._replace(**changes)
 
 
 @st.composite
@@ -146,6 +146,7 @@ def test_a_worker_that_left_no_row_was_lost_too() -> None:
         ([worker(names='["other"]')], "1 worker is alive, but none knows a task function named 'work'; deploy"),
         ([worker(names='["worker"]'), worker(names='["homework"]')], "2 workers are alive, but none knows"),
         ([worker()], "1 worker is alive that can run it, with no place free; start more"),
+        ([worker(engine="celery")], "1 worker is alive that can run it (celery), with no place free; start more"),
     ],
 )
 def test_a_task_that_never_started_says_what_was_missing(workers: list[WorkerRow], why: str) -> None:

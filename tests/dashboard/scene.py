@@ -60,7 +60,7 @@ def play(path: Path, tasks: int = 600, seed: int = 7) -> Ledger:
     clock = ManualClock(round((time.time() - 24 * HOUR + 860) * 1000))
     ledger = Ledger(SQLiteStore(path, clock), lease=30)
     ledger.open()
-    workers = [ledger.enlist(list(NAMES)), ledger.enlist([*NAMES, "clean_up"])]
+    workers = [ledger.enlist(list(NAMES), "embedded"), ledger.enlist([*NAMES, "clean_up"], "celery")]
     names = [name for name, weight in NAMES.items() for _ in range(weight)]
     step = 24 * HOUR / tasks
     for number in range(tasks):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from settled.states import Reason
@@ -98,7 +100,9 @@ async def test_failures_alike_are_one_group_with_counts_over_time(place: Place) 
 
 async def test_the_workers_page_says_whether_anyone_is_alive(place: Place) -> None:
     async with place.browser() as browser:
-        assert "1 worker is alive. Nothing is due." in text_of(await browser.get("/workers"))
+        said = text_of(await browser.get("/workers"))
+        assert "1 worker is alive. Nothing is due." in said
+        assert f"process {os.getpid()}, embedded" in " ".join(said.split()).replace(" ,", ",")
         place.submit("thumbnail")
         assert "None of them knows thumbnail , which waits." in text_of(await browser.get("/workers"))
         place.submit(run=True)

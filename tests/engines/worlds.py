@@ -10,6 +10,7 @@ from typing import Any
 
 from settled import Ledger, Snapshot, Task, doctor
 from settled.engines.base import Message
+from settled.records import WorkerRow
 from tests.crash import functions as crash_functions
 from tests.crash.eyes import Eyes
 from tests.crash.processes import Process, until
@@ -59,7 +60,14 @@ class EngineWorld(World):
 
     def workers_alive(self) -> list[int]:
         """The process ids of those that can run something."""
-        return [worker.pid for worker in self.ledger.workers() if worker.alive and worker.names != "[]"]
+        return [worker.pid for worker in self._workers()]
+
+    def engines(self) -> set[str | None]:
+        """What brings those their tasks."""
+        return {worker.engine for worker in self._workers()}
+
+    def _workers(self) -> list[WorkerRow]:
+        return [worker for worker in self.ledger.workers() if worker.alive and worker.names != "[]"]
 
     # -- tasks
 

@@ -37,6 +37,7 @@ FIELDS = [
     "name", "key", "found", "value", "got_at", "age", "stale", "last_error", "failures", "retry_in", "refreshing",
     "task", "settles_in", "settled", "retry_after",
 ]  # fmt: skip
+AS_TASK = ["status", "result", "error"]
 
 
 def test_the_first_look_answers_at_once_and_a_wait_ends_with_the_value(there: Living) -> None:
@@ -44,7 +45,7 @@ def test_the_first_look_answers_at_once_and_a_wait_ends_with_the_value(there: Li
         async with world.client() as client:
             first = await client.get("/latest/traffic/held")
             body = first.json()
-            assert (first.status_code, list(body)) == (200, FIELDS)
+            assert (first.status_code, list(body)) == (200, FIELDS + AS_TASK)
             assert (body["found"], body["refreshing"], body["settled"]) == (False, True, False)
             assert (first.headers["cache-control"], first.headers["retry-after"]) == ("no-store", "1")
             assert 0 < body["settles_in"] <= 650
@@ -139,6 +140,7 @@ def test_many_keys_in_one_request_are_told_in_the_order_asked(there: Living) -> 
             keys = ["held 2", "bad!", "FRESH", "held 1", 7, "held 2"]
             body = (await client.post("/latest/traffic", json={"keys": keys})).json()
             items = body["items"]
+            assert list(items[0]) == FIELDS
             assert [item.get("key") or item["asked"] for item in items] == [
                 "held 2", "bad!", "fresh", "held 1", "7", "held 2",
             ]  # fmt: skip
@@ -293,10 +295,12 @@ def test_the_schema_knows_every_operation(tmp_path: Path) -> None:
     async def main() -> None:
         async with living(tmp_path, FACES["fastapi"]) as world, world.client(writable=True) as client:
             schema = (await client.get("/openapi.json")).json()
+            shapes = schema["components"]["schemas"]
             paths = schema["paths"]
             assert set(paths) == {"/latest/{name}", "/latest/{name}/{key}", "/latest/{name}/{key}/refresh"}
             assert set(paths["/latest/{name}/{key}"]) == {"get", "put", "delete"}
-            assert set(schema["components"]["schemas"]["LatestBody"]["properties"]) == {*FIELDS, "history"}
+            assert set(shapes["LatestBody"]["properties"]) == {*FIELDS, *AS_TASK, "history"}
+            assert set(shapes["LatestItem"]["properties"]) == set(FIELDS)
             assert "requestBody" in paths["/latest/{name}"]["post"]
 
     asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sqlite3
 import threading
@@ -43,6 +44,26 @@ def test_what_is_told_to_users_is_not_tried_again_unless_it_says_so(stage: Stage
     row = stage.run(functions.public_flaky, retry, attempts=3, backoff=0.01, kill_grace=0.01)
     assert row.attempt == attempt
     assert (row.error_message if attempt == 1 else row.result) == ("Come back later." if attempt == 1 else 2)
+
+
+def test_what_has_ended_leaves_nothing_to_the_garbage_collector(stage: Stage) -> None:
+    async def play(tasks: Tasks) -> set[str]:
+        registered = stage.register(tasks, functions.give)
+        ended(await (await registered.asubmit("first")))
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for _ in range(3):
+                ended(await (await registered.asubmit("more")))
+            gc.collect()
+            return {type(found).__qualname__ for found in gc.garbage if type(found).__module__.startswith("settled.")}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+
+    assert stage.act(play) == set()
 
 
 def test_progress_is_seen_while_it_runs(stage: Stage) -> None:

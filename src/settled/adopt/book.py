@@ -51,8 +51,9 @@ class Begun(Enum):
 class Book:
     """The ledger, for the attempts of this process."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, engine: str) -> None:
         self._tasks = tasks
+        self._engine = engine
         # By task and thread: a retry may begin in another thread before the attempt that asked for it has ended.
         self._running: dict[_Key, Snapshot] = {}
         self._refused: dict[_Key, Snapshot] = {}
@@ -80,7 +81,7 @@ class Book:
         patience = 1 if time.monotonic() < self._away_until else PATIENCE
         while tries < TRIES and away < patience:
             try:
-                self._tasks.enlist(names)
+                self._tasks.enlist(names, self._engine)
                 begun = self._claim(new, unsure=away > 0)
                 if begun is not None:
                     return begun

@@ -30,6 +30,7 @@ from settled.states import Reason, Status
 from settled.tasks import Tasks
 
 log = logging.getLogger("settled")
+ENGINE = "celery"
 TERMINATED = Outcome(Reason.CANCELLED, message="Celery revoked it, and it was terminated while it ran.")
 
 
@@ -64,7 +65,7 @@ class Adoption:
         self._app = app
         self._tasks = tasks
         self._terminate = terminate
-        self._book = Book(tasks)
+        self._book = Book(tasks, ENGINE)
         self._clerk = Clerk(tasks.url)
         self._works = False  # this process is a worker of this app, or of its pool
         self._unwanted: set[str] = set()  # cancelled, and brought here all the same
@@ -103,7 +104,7 @@ class Adoption:
 
     def _enlist(self) -> None:
         try:
-            self._tasks.enlist(self._names)
+            self._tasks.enlist(self._names, ENGINE)
         except LedgerUnavailable as error:  # the first task tries again
             log.warning("No task is seen here until the ledger answers: %s", error)
 

@@ -90,18 +90,21 @@ class Attempt:
 
     def break_if_stuck(self, after: float) -> None:
         """From the watchdog's thread: settle what is past its time since the loop could not, and break the work."""
-        if not self._gone and time.monotonic() > self._overdue_at + after and self._work is not None:
+        work = self._work  # gone as soon as it has ended, which may be now
+        if work is not None and time.monotonic() > self._overdue_at + after:
             if not self.decided:
                 self._decide(Outcome(Reason.TIMEOUT, message=self._timeout_message()))
-            self._work.interrupt()
+            work.interrupt()
 
     def _timeout_message(self) -> str:
-        return verdicts.timeout_message(self.row, self._work.where() if self._work else "")
+        work = self._work
+        return verdicts.timeout_message(self.row, work.where() if work else "")
 
     def _ended(self, outcome: Outcome) -> None:
         self._decide(outcome)
         if not self._gone:
             self._gone = True
+            self._work = self._context = None  # which know it too: garbage in a circle costs a collector's run
             self._desk.left(self)
 
     def _decide(self, outcome: Outcome) -> None:

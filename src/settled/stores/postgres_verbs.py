@@ -181,6 +181,7 @@ def enlist(rows: Sequence[WorkerRow]) -> Plan:
         "pid": numbers(row.pid for row in rows),
         "names": texts(row.names for row in rows),
         "lease": numbers(row.lease_ms for row in rows),
+        "engine": texts(row.engine for row in rows),
     }
     return _same("enlist", values, [True] * len(rows))
 

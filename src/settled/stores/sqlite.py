@@ -305,7 +305,10 @@ class SQLiteStore:
         return [True] * len(rows)
 
     def enlist(self, now: int, rows: Sequence[WorkerRow]) -> list[bool]:
-        return [self._one("enlist", (row.id, row.host, row.pid, row.names, now, now, row.lease_ms)) for row in rows]
+        return [
+            self._one("enlist", (row.id, row.host, row.pid, row.names, now, now, row.lease_ms, row.engine))
+            for row in rows
+        ]
 
     def beat(self, now: int, rows: Sequence[Beat]) -> list[bool]:
         heard = [self._one("beat", (now, row.worker)) for row in rows]

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from settled.states import Reason
+from settled.states import Reason, Status
 from settled.tasks import Tasks
 from settled.web.face import not_offered
-from settled.web.fastapi import METHODS, POLLING, UNCHANGED, problems_of, response_of
+from settled.web.fastapi import METHODS, POLLING, UNCHANGED, TaskError, problems_of, response_of
 from settled.web.latest_face import MOST_KEYS, OF_NAME, OF_REFRESH, Authorize, LatestFace
 
 
@@ -31,7 +31,7 @@ class FormerValue(BaseModel):
     got_at: str
 
 
-class LatestBody(BaseModel):
+class LatestItem(BaseModel):
     """A key as it stands: what is known now, and whether more is under way."""
 
     name: str
@@ -49,6 +49,16 @@ class LatestBody(BaseModel):
     settles_in: float = Field(description="In how many seconds, at most, the refresh under way has ended; 0 without.")
     settled: bool = Field(description="Whether no refresh is under way: nothing will change by waiting.")
     retry_after: float = Field(description="In how many seconds to ask again; 0 if nothing is under way.")
+
+
+class LatestBody(LatestItem):
+    """The same, and as a task: whoever can wait for a task can wait for a key."""
+
+    status: Status = Field(
+        description="`running` while a refresh is under way; then `completed` if there is a value, else `failed`."
+    )
+    result: Any = Field(description="The value once nothing is under way; null unless completed.")
+    error: TaskError | None = Field(description="Why there is no value; null unless failed.")
     history: list[FormerValue] | None = Field(default=None, description="Only if asked for, newest first.")
 
 
@@ -62,7 +72,7 @@ class RefusedKey(BaseModel):
 class LatestBodies(BaseModel):
     """Many keys, in the order asked."""
 
-    items: list[LatestBody | RefusedKey]
+    items: list[LatestItem | RefusedKey]
     settled: bool = Field(description="Whether no refresh of any of them is under way.")
     settles_in: float
     retry_after: float

@@ -99,7 +99,7 @@ class LatestFace:
             answer = latest_wire.unchanged(tag, pause)
         else:
             former = None if history is None else await latest.keys.arun(latest.keys.remembering(key, history))
-            body = latest_wire.body_of(one, public=self._public, history=former).encode()
+            body = latest_wire.body_of(one, public=self._public, history=former)
             answer = latest_wire.polled(body, tag, pause)
         return _with_preference(answer, wait)
 
@@ -140,7 +140,7 @@ class LatestFace:
     # -- the inside
 
     def _changed(self, found: Sequence[Latest]) -> Answer:
-        body = latest_wire.body_of(found[0], public=self._public).encode()
+        body = latest_wire.body_of(found[0], public=self._public)
         return latest_wire.polled(body, latest_wire.etag_of(found), latest_wire.retry_after(found[0]))
 
     async def _perhaps_later(

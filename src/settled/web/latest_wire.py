@@ -6,8 +6,9 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from settled.latest import Latest
+from settled.latest import LastError, Latest
 from settled.records import Former
+from settled.states import Reason, Status
 from settled.web import wire
 from settled.web.wire import Answer, json_of
 
@@ -20,25 +21,44 @@ class Refused(NamedTuple):
 
 
 Item = Latest | Refused
+UNKNOWN = "Nothing is known of this key, and no refresh of it is under way."
 
 
-def body_of(latest: Latest, *, public: bool = False, history: Sequence[Former] | None = None) -> str:
-    """The key as one JSON object; with ``public`` only the messages that the app meant for its users."""
+def body_of(latest: Latest, *, public: bool = False, history: Sequence[Former] | None = None) -> bytes:
+    """The key as one JSON object, which is a task too, so that whoever can wait for a task can wait for a key.
+
+    With ``public`` only the messages that the app meant for its users.
+    """
+    return f"{{{_fields(latest, public)},{_as_task(latest, public)}{_history(history)}}}".encode()
+
+
+def _fields(latest: Latest, public: bool) -> str:
     age = "null" if latest.age is None else latest.age
     task = "null" if latest.task_id is None else json_of(latest.task_id)
     return (
-        f'{{"name":{json_of(latest.name)},"key":{json_of(latest.key)},"found":{_truth(latest.found)},'
+        f'"name":{json_of(latest.name)},"key":{json_of(latest.key)},"found":{_truth(latest.found)},'
         f'"value":{latest.text or "null"},"got_at":{wire.instant(latest.got_at)},"age":{age},'
         f'"stale":{_truth(latest.stale)},"last_error":{_error(latest, public)},"failures":{latest.failures},'
         f'"retry_in":{latest.retry_in},"refreshing":{_truth(latest.refreshing)},"task":{task},'
         f'"settles_in":{latest.settles_in},"settled":{_truth(latest.settled)},"retry_after":{retry_after(latest)}'
-        f"{_history(history)}}}"
     )
+
+
+def _as_task(latest: Latest, public: bool) -> str:
+    """The rest of what a wait for a task reads: a value is a result, though the newest refresh may have failed."""
+    if latest.refreshing:
+        return f'"status":"{Status.RUNNING}","result":null,"error":null'
+    if latest.found:
+        return f'"status":"{Status.COMPLETED}","result":{latest.text or "null"},"error":null'
+    why = f'{{"reason":"{Reason.NEVER_STARTED}","message":{json_of(UNKNOWN)},"type":null}}'
+    if latest.last_error is not None:
+        why = f"{{{_why(latest.last_error, public)}}}"
+    return f'"status":"{Status.FAILED}","result":null,"error":{why}'
 
 
 def bodies_of(items: Sequence[Item], *, public: bool = False) -> bytes:
     """Many, in the order asked, and what holds of all of them."""
-    told = ",".join([_refused(i) if isinstance(i, Refused) else body_of(i, public=public) for i in items])
+    told = ",".join([_refused(i) if isinstance(i, Refused) else f"{{{_fields(i, public)}}}" for i in items])
     open_ = under_way(items)
     settles_in = max((latest.settles_in for latest in open_), default=0.0)
     pause = min((retry_after(latest) for latest in open_), default=0.0)
@@ -88,12 +108,14 @@ def _told(item: Item) -> str:
 
 def _error(latest: Latest, public: bool) -> str:
     error = latest.last_error
-    if error is None:
-        return "null"
+    return "null" if error is None else f'{{{_why(error, public)},"at":{wire.instant(error.at)}}}'
+
+
+def _why(error: LastError, public: bool) -> str:
     message = json_of(wire.message_for(error.reason, error.message, error.type, public=public))
     hidden = error.type is None or (public and error.type != wire.PUBLIC)
     kind = "null" if hidden else json_of(error.type)
-    return f'{{"reason":"{error.reason}","message":{message},"type":{kind},"at":{wire.instant(error.at)}}}'
+    return f'"reason":"{error.reason}","message":{message},"type":{kind}'
 
 
 def _history(history: Sequence[Former] | None) -> str:

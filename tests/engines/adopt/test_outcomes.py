@@ -109,6 +109,11 @@ def test_a_message_that_no_worker_can_read_is_told_of_at_once(shop: AdoptedWorld
     assert "could not read its message" in str(row.error_message)
 
 
+def test_a_worker_of_an_adopted_app_says_that_celery_brings_its_tasks(shop: AdoptedWorld) -> None:
+    assert shop.end_of(shop.call("add", 1, 2)).worker is not None
+    assert {worker.engine for worker in shop.ledger.workers() if worker.alive and worker.names != "[]"} == {"celery"}
+
+
 def test_a_message_that_is_put_back_into_its_queue_is_the_next_attempt(shop: AdoptedWorld) -> None:
     row = shop.end_of(shop.call("rejected_once"))
     assert (row.result, row.attempt) == ("redelivered", 2)

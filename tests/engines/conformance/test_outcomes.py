@@ -17,6 +17,12 @@ def test_a_result_is_stored_from_every_isolation(world: EngineWorld, function: s
     assert (row.status, row.result, row.attempt) == (Status.COMPLETED, {"words": [1, None, "é"]}, 1)
 
 
+def test_whoever_runs_it_says_what_brings_it_its_tasks(world: EngineWorld) -> None:
+    assert world.end_of(world.send("quick", 1)).worker is not None
+    name = "embedded" if world.tasks.engine is None else world.tasks.engine.name
+    assert world.engines() == {name}
+
+
 def test_an_exception_is_told_with_its_type_and_message(world: EngineWorld) -> None:
     row = world.end_of(world.send("fails"))
     assert (row.reason, row.error_message, row.error_type) == (Reason.EXCEPTION, "as it is told to", "ValueError")

@@ -29,6 +29,14 @@ def test_an_enlisted_worker_has_been_heard(store: Store) -> None:
     assert row.alive
 
 
+def test_a_worker_says_what_brings_it_its_tasks(store: Store) -> None:
+    write(store, "enlist", worker_row("a", engine="celery"), worker_row("b"))
+    assert {(row.id, row.engine, row.called) for row in store.workers()} == {
+        ("a", "celery", "1 on host (celery)"),
+        ("b", None, "1 on host"),
+    }
+
+
 def test_a_worker_whose_enlisting_is_sent_again_is_one_worker(world: World, store: Store) -> None:
     """The answer to the commit was lost, so the writer tries again."""
     write(store, "enlist", worker_row("w"))

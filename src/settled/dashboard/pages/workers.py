@@ -73,7 +73,7 @@ def _worker(view: View, worker: WorkerRow, standing: Standing) -> Html:
     names = _names(worker)
     knows = el("bdi", ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else ""))
     cells: tuple[Part, ...] = (
-        (el("bdi", worker.host), f", process {worker.pid}"),
+        (el("bdi", worker.host), f", process {worker.pid}", worker.engine and (", ", el("bdi", worker.engine))),
         _life(worker),
         link if running else "nothing",
         knows if names else el("span", "only answers", class_="soft"),

@@ -227,10 +227,10 @@ SELECT {schema}.began_ms();
 
 -- name: enlist
 WITH done AS (
-    INSERT INTO {schema}.task_workers (id, host, pid, names, started_at, heard_at, lease_ms)
-    SELECT id, host, pid, names, {schema}.began_ms(), {schema}.began_ms(), lease
-    FROM unnest(%(id)s::text[], %(host)s::text[], %(pid)s::int[], %(names)s::text[], %(lease)s::bigint[])
-        v (id, host, pid, names, lease)
+    INSERT INTO {schema}.task_workers (id, host, pid, names, started_at, heard_at, lease_ms, engine)
+    SELECT id, host, pid, names, {schema}.began_ms(), {schema}.began_ms(), lease, engine
+    FROM unnest(%(id)s::text[], %(host)s::text[], %(pid)s::int[], %(names)s::text[], %(lease)s::bigint[],
+                %(engine)s::text[]) v (id, host, pid, names, lease, engine)
     ON CONFLICT (id) DO NOTHING)
 SELECT {schema}.began_ms();
 
@@ -418,7 +418,7 @@ SELECT count(*) FROM (
       AND coalesce(finished_at, settles_at) < {schema}.began_ms() - %(age)s::bigint LIMIT %(limit)s::int) found;
 
 -- name: read_workers
-SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at, {schema}.began_ms()
+SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at, engine, {schema}.began_ms()
 FROM {schema}.task_workers ORDER BY started_at;
 
 -- name: read_ledger

@@ -1,0 +1,2 @@
+-- Which engine brings tasks to the worker. NULL: it only answers, runs blocks by hand, or is of an older version.
+ALTER TABLE {schema}.task_workers ADD COLUMN engine text;

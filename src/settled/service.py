@@ -107,10 +107,11 @@ class Service:
         if kind is Bench:
             brings = None if self.remote is None else self.remote.name
         await asyncio.to_thread(lambda: self.enlist(brings, run_tasks=kind is not None))
-        if kind is not None and self.engine is None:
-            engine = kind(self.ledger, self._functions, self._places)
-            engine.start()
-            self.engine = engine
+        with self._guard:
+            if kind is not None and self.engine is None:
+                engine = kind(self.ledger, self._functions, self._places)
+                engine.start()
+                self.engine = engine
 
     def begin_closing(self) -> None:
         """Take no more work and answer every long poll at once; from the loop's thread."""
@@ -206,14 +207,9 @@ class Service:
 
     async def abegin(self) -> None:
         """Open the ledger and be a worker, on the running loop; ``end`` ends it."""
-        await asyncio.to_thread(self.enlist)
-        with self._beginning:
-            self._leave_a_closed_loop()
-            if self.engine is None:
-                engine = Bench(self.ledger, self._functions, self._places)
-                engine.start()
-                self.engine = engine
-                atexit.register(self.stop)  # the engine may end its loop without a word
+        self._leave_a_closed_loop()
+        await self.serve(Bench)
+        atexit.register(self.stop)  # the engine may end its loop without a word
 
     async def acarry(self, task_id: str) -> None:
         """The same as ``carry``, on an event loop: that of the bench, if nothing has begun elsewhere yet."""

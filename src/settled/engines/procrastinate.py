@@ -22,6 +22,8 @@ from psycopg import InterfaceError, OperationalError
 from settled.engines.base import EngineRefused, Home, Message, no_arguments
 from settled.states import Reason
 
+POLL = 1.0
+"""Seconds between two looks for jobs. Procrastinate (3.10) forgets a notification that comes while it looks."""
 _INTERRUPTED = "The worker was shut down, as in a deploy, and the task did not finish in the time that was left."
 
 
@@ -81,7 +83,7 @@ class ProcrastinateEngine:
         try:
             async with self.app.open_async():
                 await self.app.run_worker_async(
-                    queues=[self.queue], concurrency=concurrency, delete_jobs="always",
+                    queues=[self.queue], concurrency=concurrency, delete_jobs="always", fetch_job_polling_interval=POLL,
                     shutdown_graceful_timeout=drain, install_signal_handlers=True,  # type: ignore[arg-type]
                 )  # fmt: skip
         finally:

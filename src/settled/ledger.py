@@ -60,13 +60,15 @@ class Ledger:
         self.worker: str | None = None
         self.here: dict[str, Snapshot] = {}
         """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
+        self.doubtful = False
+        """Whether a task may run under this worker's name of which nobody here was told."""
         self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
         self.not_inserted: Callable[[NewTask], None] = lambda new: None
         self.lane_freed: Callable[[Post], None] = lambda post: None
         self.cancelled: Callable[[Snapshot], None] = lambda row: None
         """Told of an open task, as it was, that a person has cancelled through this process."""
         self._journal = Journal(store.journal)
-        self._writer = Writer(store, self._journal, self._committed, self._failed)
+        self._writer = Writer(store, self._journal, self._committed, self._failed, self._doubted)
         self._reader = Reader(store)
         self._names: str | None = None
         self._engine: str | None = None
@@ -137,6 +139,28 @@ class Ledger:
         """The same for those of these tasks that are due."""
         claim = Claim(worker, json.dumps(list(names)), len(task_ids), task_ids)
         return self._writer.awrite("claim", claim, READ_PATIENCE)
+
+    async def auntold(self, worker: str) -> Rows:
+        """What runs under this worker's name and nobody here was told of: its claim was written, the answer was lost.
+
+        Clears ``doubtful``, unless it raises ``LedgerUnavailable``.
+        """
+        self.doubtful = False
+        try:
+            held = await self.aread(self.store.held_by, worker)
+            if all(row.id in self.here for row in held):
+                return []
+            # What was on its way when that was read has been told of once a later write has been.
+            await self.achange("beat", Beat(worker, round(self.lease * 500)), READ_PATIENCE)
+            untold = {(row.id, row.attempt) for row in held if row.id not in self.here}
+            return [row for row in await self.aread(self.store.held_by, worker) if (row.id, row.attempt) in untold]
+        except BaseException:
+            self.doubtful = True
+            raise
+
+    def own(self, row: Snapshot) -> None:
+        """Note that a task runs here after all."""
+        self.here[row.id] = row
 
     async def due_in(self, names: Sequence[str]) -> tuple[float | None, float | None]:
         """Seconds until a task of these names may be claimed, in no lane and in one; one index probe if there is none.
@@ -542,6 +566,11 @@ class Ledger:
         """Note that a task claimed here was ended or taken by another process."""
         self.here.pop(task_id, None)
         self.bell.ring([task_id])
+
+    def _doubted(self, untold: Sequence[Snapshot]) -> None:
+        for row in untold:
+            self.here.pop(row.id, None)
+        self.doubtful = True
 
     def _failed(self, verb: str, payload: Any) -> None:
         if verb == "insert":

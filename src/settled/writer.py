@@ -45,6 +45,10 @@ Committed = Callable[[str, Sequence[Any], Sequence[Any], int, Post], None]
 """Told after each commit, for each verb: (verb, payloads, results, the commit's instant, what goes to loops)."""
 Failed = Callable[[str, Any], None]
 """Told of each write that is given up: (verb, payload)."""
+Doubted = Callable[[Sequence[Any]], None]
+"""Told when tasks may have begun here of which nobody here was told; and of those (rows) for which that is certain."""
+BEGIN = frozenset({"claim", "insert", "refresh"})
+"""What may have a task run in this process."""
 
 
 class Write:
@@ -64,11 +68,15 @@ class Write:
 class Writer:
     """Group commit over one store."""
 
-    def __init__(self, store: Store, journal: Journal, committed: Committed, failed: Failed) -> None:
+    def __init__(
+        self, store: Store, journal: Journal, committed: Committed, failed: Failed,
+        doubted: Doubted = lambda rows: None,
+    ) -> None:  # fmt: skip
         self._store = store
         self._journal = journal
         self._committed = committed
         self._failed = failed
+        self._doubted = doubted
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._kept: list[Write] = []
         self._in_flight: list[Write] = []
@@ -210,10 +218,14 @@ class Writer:
             for write, result in zip(groups[verb], found, strict=True):
                 if write.future is not None:
                     _resolve(write.future, result, None, post)
+                elif verb == "claim":  # who asked was told that the disk hangs
+                    self._doubted(result)
         post.send()
 
     def _keep(self, batch: list[Write], error: LedgerUnavailable) -> None:
         """Fail the writes whose patience is over, keep the others for another try after a pause."""
+        if any(write.verb in BEGIN for write in batch):  # it may be written all the same, and its answer lost
+            self._doubted(())
         now, full = time.monotonic(), isinstance(error, LedgerFull)
         hopeless: list[Write] = []
         for write in batch:

@@ -153,8 +153,9 @@ def test_a_silent_worker_and_one_from_the_future_are_warnings(ledger, clock):
     assert "over half of its lease" in of(doctor.check(ledger, clock=clock), "workers").message
     clock.advance(3)
     assert "longer than its lease" in of(doctor.check(ledger, clock=clock), "workers").message
-    with ledger.store.transaction() as now:
-        ledger.store.enlist(now + 60_000, [worker_row("early")])
+    with ledger.store.transaction() as transaction:
+        transaction.now += 60_000
+        transaction.enlist([worker_row("early")])
     assert any("in the future" in finding.message for finding in doctor.check(ledger, clock=clock))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -11,7 +11,7 @@ from settled.ledger import Ledger
 from settled.policy import Policy
 from settled.records import Snapshot
 from settled.states import Reason, Status
-from settled.stores.base import RowRefused
+from settled.stores.base import Change, RowRefused, Written
 from tests.core.host import Host, HostStore, started, submitted
 from tests.stores.making import success
 
@@ -188,8 +188,10 @@ class Refusing(HostStore):
     def release(self, worker: str) -> None:
         self.held.discard(worker)
 
-    def enlist(self, now: int, rows: object) -> list[bool]:
-        raise self.refused
+    def write(self, changes: Sequence[Change]) -> Written:
+        if any(change.verb == "enlist" for change in changes):
+            raise self.refused
+        return super().write(changes)
 
 
 @pytest.mark.parametrize("trouble", [RowRefused("no"), LedgerUnavailable("away")])

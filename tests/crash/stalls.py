@@ -15,8 +15,8 @@ def main(path: str, task: str) -> None:
     store = SQLiteStore(path)
     store.open()
     try:
-        with store.transaction() as now:
-            store.settle(now, [Verdict(task, 1, Status.COMPLETED, '"late"', row=store.read([task])[0])])
+        with store.transaction() as transaction:
+            transaction.settle([Verdict(task, 1, Status.COMPLETED, '"late"', row=store.read([task])[0])])
             os.write(sys.stdout.fileno(), b"stopping\n")
             os.kill(os.getpid(), signal.SIGSTOP)
     except LedgerUnavailable as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from settled.testing.proxy import Proxy
 from tests.postgres.conftest import Worlds
 from tests.postgres.world import ServerWorld
+
+CLAIM = b"SET status = 'running'"
+"""In the text of a claim, which is sent with the first one."""
 
 
 @pytest.fixture
@@ -56,17 +57,13 @@ def test_an_end_whose_answer_is_lost_is_written_once(world: ServerWorld, proxy: 
     assert len(world.executions(task)) == 1
 
 
-def test_a_claim_whose_answer_is_lost_runs_once_or_is_tried_again_in_time(
-    world: ServerWorld, proxy: Proxy, fresh: Callable[[], str]
-) -> None:
-    """Its worker does not know that it has it: its attempt is lost, and the next one completes."""
-    task = world.submitter().submit("quick", fresh(), attempts=2, timeout=2)
-    proxy.lose_reply_to(b"quick")
-    world.worker(url=world.over_the_network(proxy.port))
-    row = world.written(task, 15)
-    assert row["status"] == "completed"
-
-
-@pytest.fixture
-def fresh() -> Callable[[], str]:
-    return lambda: "waits to be claimed"
+def test_a_claim_whose_answer_is_lost_runs_all_the_same_and_once(world: ServerWorld, proxy: Proxy) -> None:
+    """Its worker finds it running under its own name, long before its time is over."""
+    worker = world.worker(url=world.over_the_network(proxy.port))
+    proxy.lose_reply_to(CLAIM)
+    task = world.submitter().submit("quick", "waits to be claimed", timeout=60)
+    assert proxy.robbed.wait(5)
+    row = world.written(task, 10)
+    assert (row["status"], row["attempt"]) == ("completed", 1)
+    assert len(world.executions(task)) == 1
+    assert worker.look(task)["status"] == "completed"

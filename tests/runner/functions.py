@@ -188,7 +188,10 @@ RESULTS: dict[str, Callable[[], object]] = {
     "pydantic": lambda: importlib.import_module("tests.runner.models").Model(url="a"),  # slow to import
     "enum": lambda: [Colour.RED],
     "uuid, decimal, path": lambda: [uuid.UUID(int=1), decimal.Decimal("1.50"), pathlib.PurePosixPath("/a")],
-    "nul and surrogates": lambda: {"a\x00": "b\ud800c"},
+    "nul": lambda: {"a\x00": "b\x00c"},
+    "pairs": lambda: {"a": "\U0001f600", "\\ud83d": "\\u0000"},
+    "half of a pair": lambda: {"a": "b\ud83dc"},
+    "half of a pair as a key": lambda: [{"\udcff": 1}],
     "nan": lambda: math.nan,
     "inner infinity": lambda: {"a": [math.inf]},
     "bytes": lambda: b"abc",

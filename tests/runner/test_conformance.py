@@ -59,12 +59,15 @@ ACCEPTED: dict[str, object] = {
     "pydantic": {"url": "a", "at": "2026-01-02T03:04:05Z"},
     "enum": ["red"],
     "uuid, decimal, path": ["00000000-0000-0000-0000-000000000001", "1.50", "/a"],
-    "nul and surrogates": {"a\ufffd": "b\ufffdc"},
+    "nul": {"a\x00": "b\x00c"},
+    "pairs": {"a": "\U0001f600", "\\ud83d": "\\u0000"},
 }
 
 REJECTED: dict[str, str] = {
     "nan": "a float, cannot be stored as JSON",
     "inner infinity": "a dict, cannot be stored as JSON",
+    "half of a pair": "a dict, cannot be stored as JSON: its text holds U+D83D, half of a surrogate pair",
+    "half of a pair as a key": "a list, cannot be stored as JSON: its text holds U+DCFF, half of a surrogate pair",
     "bytes": "bytes have no JSON form; return text, e.g. base64",
     "inner bytes": "a bytes has no JSON form",
     "cyclic": "a list, cannot be stored as JSON: it refers to itself",

@@ -27,7 +27,7 @@ from tests.simulation.stage import run as put_on
 
 CHUNK = 500
 """Schedules that a process of its own runs before it says how it went."""
-BETWEEN = 100
+BETWEEN = 4
 """Schedules between two collections of garbage."""
 
 

@@ -19,8 +19,9 @@ from settled.states import Reason
 from settled.web import wire
 from tests.simulation import stand_ins
 from tests.simulation.disk import Folder
+from tests.simulation.loop import Loop
 from tests.simulation.plan import LEASE, Fault, Work
-from tests.simulation.scheduler import Loop, World
+from tests.simulation.scheduler import World
 from tests.simulation.store import Server, SimStore
 
 NAMES = ("coroutine", "process")
@@ -96,6 +97,7 @@ class Process:
         self.cut_until = 0.0
         self.trouble_until = self.world.now
         """Until when something of its own went wrong."""
+        self._until_trouble()
         self.loop = Loop(self.world, self)
         self.store = SimStore(self.server, self)
         self.store.inline = stage.plan.inline
@@ -106,7 +108,7 @@ class Process:
         self.kind: type[EmbeddedEngine] | None = None
         if seat.runs:
             self.kind = Bench if broker else EmbeddedEngine
-        self.service = InProcess("sim:", self.ledger, FUNCTIONS, PLACES, DRAIN, broker)
+        self.service = InProcess("sim:", self.ledger, stage.functions, PLACES, DRAIN, broker)
         self.service.process = self
         if broker:
             broker.attach(self.service)
@@ -129,24 +131,33 @@ class Process:
 
     # -- what goes wrong
 
-    def stepped(self) -> bool:
+    def trouble(self) -> bool:
         seat = self.seat
-        seat.steps += 1
-        if seat.at_step:
-            for fault in seat.at_step.pop(seat.steps, ()):
-                if fault.kind in ("crash", "crash_for_good"):
-                    self.crash(fault.seconds if fault.kind == "crash" else None)
-                    return False
-                self.troubled(fault.seconds)
-                if fault.kind == "freeze":
-                    self.stage.troubled(fault.seconds if self.server.writer is self else 0.0)
-                    self.frozen_until = self.world.now + fault.seconds
-                    return False
-                self.cut_until = max(self.cut_until, self.world.now + fault.seconds)
-        return True
+        seat.steps = self._step
+        going_on = True
+        for fault in seat.at_step.pop(self._step, ()):
+            if fault.kind in ("crash", "crash_for_good"):
+                self.crash(fault.seconds if fault.kind == "crash" else None)
+                return False
+            self.troubled(fault.seconds)
+            if fault.kind == "freeze":
+                self.stage.troubled(fault.seconds if self.server.writer is self else 0.0)
+                self.frozen_until = self.world.now + fault.seconds
+                going_on = False
+                break
+            self.cut_until = max(self.cut_until, self.world.now + fault.seconds)
+        self._until_trouble()
+        return going_on
+
+    def _until_trouble(self) -> None:
+        """Count down to the next step at which something goes wrong."""
+        steps = self.seat.steps
+        self._step = min((step for step in self.seat.at_step if step > steps), default=1 << 60)
+        self.steps_left = self._step - steps
 
     def troubled(self, seconds: float) -> None:
         self.trouble_until = max(self.trouble_until, self.world.now + seconds)
+        self.world.happens_in(seconds, LEASE)
 
     def trouble_of_write(self, number: int) -> WriteTrouble | None:
         seat = self.seat
@@ -162,7 +173,9 @@ class Process:
         if self.dead:
             return
         self.dead = True
+        self.seat.steps = self._step - self.steps_left
         self.died_at = self.world.now
+        self.world.happens_in(restart_in or 0.0, LEASE)
         self.server.died(self)
         self.folder.died(self)
         if restart_in is not None:

@@ -30,6 +30,7 @@ class Outsider:
     frozen_until = 0.0
     reads_only = False
     cut_until = 0.0
+    steps_left = -1
 
     def __init__(self, number: int, ahead: float = 0.0) -> None:
         self.number = number
@@ -37,7 +38,7 @@ class Outsider:
         self.wall_ahead = ahead
         self.folder = Folder()
 
-    def stepped(self) -> bool:
+    def trouble(self) -> bool:
         return True
 
     def trouble_of_write(self, number: int) -> None:

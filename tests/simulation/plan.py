@@ -70,7 +70,7 @@ class Plan:
     rechecks: bool = True
     one_machine: bool = True
     jitter: float = 0.002
-    between: float = 0.4
+    between: float = 0.25
     """How often others go on between two statements, where nothing makes anybody wait."""
     clocks: tuple[float, ...] = field(default=())
 
@@ -89,7 +89,7 @@ def plan_of(seed: int) -> Plan:
     web_runs = engine == "embedded" and ((workers == 0 and chance.random() < 0.9) or chance.random() < 0.2)
     tasks = tuple(_task(chance) for _ in range(1 if chance.random() < 0.6 else 2))
     processes = webs + workers
-    faults = tuple(_fault(chance, processes, webs, engine) for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 4))))
+    faults = tuple(_fault(chance, processes, webs, engine) for _ in range(chance.choice((0, 1, 1, 2, 2, 2, 3, 3, 4))))
     return Plan(
         seed, tasks, faults, webs, workers, engine, web_runs,
         web_sweeps=chance.random() < 0.7, inline=chance.random() < 0.8, rechecks=chance.random() < 0.7,
@@ -100,10 +100,10 @@ def plan_of(seed: int) -> Plan:
 
 def _task(chance: Random) -> Task:
     attempts = chance.choice((1, 1, 2, 2, 3))
-    timeout = chance.choice((1.0, 2.0, 3.0, 9.0))
+    timeout = chance.choice((1.0, 2.0, 3.0, 7.5))
     works = tuple(_work(chance, timeout) for _ in range(attempts))
     return Task(
-        round(chance.uniform(0.0, 2.0), 3), works, timeout, chance.choice((3.0, 5.0, 9.0)), attempts,
+        round(chance.uniform(0.0, 1.5), 3), works, timeout, chance.choice((3.0, 5.0, 9.0)), attempts,
         chance.choice((0.0, 0.5, 1.0)), chance.choice(("coroutine", "coroutine", "process")), chance.random() < 0.5,
         chance.choice((("page",), ("page",), ("thread",), ("loop",), ("page", "loop"))),
         round(chance.uniform(0.0, 4.0), 2) if chance.random() < 0.08 else None,
@@ -135,9 +135,9 @@ def _fault(chance: Random, processes: int, webs: int, engine: str) -> Fault:
     who = chance.randrange(processes)
     span = chance.choice((0.3, 1.0, 2.5, LEASE + 2, 20.0))
     if kind in ("crash", "crash_for_good"):
-        return Fault(kind, who, int(chance.expovariate(1 / 60)) + 1, chance.choice((0.2, 1.5, LEASE + 2)))
+        return Fault(kind, who, int(chance.expovariate(1 / 45)) + 1, chance.choice((0.2, 1.5, LEASE + 2)))
     if kind in ("freeze", "cut"):
-        return Fault(kind, who, int(chance.expovariate(1 / 60)) + 1, span)
+        return Fault(kind, who, int(chance.expovariate(1 / 45)) + 1, span)
     if kind in ("lost_reply", "slow"):
         return Fault(kind, who, int(chance.expovariate(1 / 4)) + 1, span if kind == "slow" else 0.0)
     if kind in ("deploy", "wall"):

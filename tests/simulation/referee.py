@@ -14,6 +14,7 @@ from settled.errors import SettledError
 from settled.ledger import Ledger
 from settled.records import Ending, NewTask, Snapshot, Verdict
 from settled.states import MOVES, End, Reason, Status
+from settled.stores.base import EXPIRY_MARGIN_MS
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import LEASE
 from tests.simulation.stand_ins import EPOCH_MS
@@ -39,6 +40,8 @@ class Referee:
         self.processes: dict[str, Any] = {}
         self.waiters: list[Waiter] = []
         self.attempts: dict[str, int] = {}
+        self.open: set[str] = set()
+        """The tasks that have not settled."""
         self.looking = 0
         reader = Outsider(-9)
         reader.reads_only = True
@@ -57,12 +60,23 @@ class Referee:
     ) -> None:
         host = self.world.host
         self.changes.append((now, verb, asked, before, after))
+        self.world.happens_in(0.0)
         if after is None:
             self._worker_changed(now, verb, asked)
             return
         self.history.append(
             (now - EPOCH_MS, host.number, verb, after.arguments, after.attempt, after.status, after.reason)
         )
+        if after.settled:
+            self.open.discard(after.id)
+        else:
+            self.open.add(after.id)
+            moments = self.world.moments
+            moments.add((after.deadline_at - EPOCH_MS) / 1000)
+            if after.status is Status.PENDING:
+                moments.add((after.due_at - EPOCH_MS) / 1000)
+            else:
+                moments.add((after.deadline_at - EXPIRY_MARGIN_MS - EPOCH_MS) / 1000)
         if before is not None:
             self.expect(not before.settled, "a settled task was changed", before.status, after.status)
             if before.status is not after.status:

@@ -7,14 +7,14 @@ seed. So the same seed is the same run.
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import events
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
 from typing import Any, Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
+
+from tests.simulation.moments import Moments
 
 JITTER = 0.002
 """Seconds that a step takes at most, of a machine that is not busy."""
@@ -30,9 +30,11 @@ class Host(Protocol):
     frozen_until: float
     ahead: float  # seconds by which its monotonic clock is ahead of the world's
     wall_ahead: float
+    steps_left: int
+    """Steps until something goes wrong with it."""
 
-    def stepped(self) -> bool:
-        """Called before each of its steps; False if it has just died or been frozen."""
+    def trouble(self) -> bool:
+        """Called before the step that this was; False if it has just died or been frozen."""
 
 
 class Turning(AssertionError):
@@ -60,6 +62,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.now = 0.0
         self.chance = Random(seed)
+        self.random = self.chance.random
         self.host: Host | None = None
         """Whose turn it is."""
         self.jitter = JITTER
@@ -70,6 +73,9 @@ class World:
         self._turns: list[tuple[float, int, Any, int | None]] = []
         self._count = 0
         self._fibers: list[Fiber] = []
+        self._bound = 0.0
+        self._picked: Any = None
+        self.moments = Moments()
 
     # -- for hosts
 
@@ -79,12 +85,19 @@ class World:
         fiber.host = host
         fiber.run = lambda: fiber.run_guarded(target, self)
         self._fibers.append(fiber)
-        self._push(self.now + self.chance.random() * self.jitter, fiber, 0)
+        self._push(self.now + self.random() * self.jitter, fiber, 0)
         return fiber
 
     def call_at(self, when: float, host: Host, call: Callable[[], object]) -> None:
         """Have something done at an instant, if the process lives then."""
-        self._push(max(when, self.now), _Call(host, call), None)
+        self._push(max(when, self.now), Call(host, call), None)
+
+    def happens_in(self, *seconds: float) -> None:
+        """Something of interest happens now, and in so many seconds."""
+        self.moments.add(self.now)
+        for more in seconds:
+            if 0 < more < 1e9:
+                self.moments.add(self.now + more)
 
     @property
     def in_fiber(self) -> bool:
@@ -94,30 +107,56 @@ class World:
     def sleep(self, seconds: float) -> None:
         """Let others go on, for at least so many seconds."""
         fiber = getcurrent()
-        if fiber is self._hub:
-            return
-        fiber.token += 1
-        self._push(self.now + seconds + self.chance.random() * self.jitter, fiber, fiber.token)
-        self._switch()
+        if fiber is not self._hub:
+            self._until(self.now + seconds + self.random() * self.jitter, fiber)
 
     def wait(self, seconds: float | None) -> None:
         """Wait for ``wake``, for at most so many seconds."""
         fiber = getcurrent()
         assert fiber is not self._hub, "the event loop would wait"
-        fiber.token += 1
         if seconds is not None and seconds < 1e9:
-            self._push(self.now + max(0.0, seconds), fiber, fiber.token)
-        self._switch()
+            self._until(self.now + seconds if seconds > 0 else self.now, fiber)
+        else:
+            fiber.token += 1
+            self._switch()
 
     def wake(self, fiber: Fiber) -> None:
         """End another's wait."""
         fiber.token += 1
-        self._push(self.now + self.chance.random() * self.jitter, fiber, fiber.token)
+        self._push(self.now + self.random() * self.jitter, fiber, fiber.token)
+
+    def _until(self, when: float, fiber: Fiber) -> None:
+        """Go on at this instant, or when woken; at once where nobody else is due before, for nobody could tell."""
+        turns = self._turns
+        while turns and turns[0][3] is not None and turns[0][2].token != turns[0][3]:
+            heappop(turns)
+        host = fiber.host
+        if (
+            when <= self._bound and not (turns and turns[0][0] <= when) and not host.dead and host.frozen_until <= when
+            and not self.over and self.steps < MOST_STEPS
+        ):  # fmt: skip
+            self.now = when
+            self.steps += 1
+            host.steps_left -= 1
+            if host.steps_left or host.trouble():
+                return
+            if not host.dead:
+                when = max(host.frozen_until, when)
+        fiber.token += 1
+        self._push(when, fiber, fiber.token)
+        self._switch()
 
     def _switch(self) -> None:
+        """Have whoever is next go on; return when it is this fiber's turn again."""
         if self.over:
             raise GreenletExit
-        self._hub.switch()
+        target = self._pick()
+        if type(target) is Fiber:
+            if target is not getcurrent():
+                target.switch()
+        else:
+            self._picked = target
+            self._hub.switch()
 
     def _push(self, when: float, target: Any, token: int | None) -> None:
         self._count += 1
@@ -127,8 +166,18 @@ class World:
 
     def run(self, until: float) -> None:
         """Go on until this instant, or until nothing is left to do."""
+        self._bound = until
+        while (target := self._picked or self._pick()) is not None:
+            self._picked = None
+            target.switch()
+        if self.steps >= MOST_STEPS:
+            raise Turning(f"{MOST_STEPS} steps by {self.now:.1f} s")
+        self.host = None
+
+    def _pick(self) -> Any:
+        """Whose turn it is now, the clock set to it; None if it is nobody's within the bound."""
         turns = self._turns
-        while turns and not self.over:
+        while turns and not self.over and self.steps < MOST_STEPS:
             when, count, target, token = heappop(turns)
             if token is not None and target.token != token:
                 continue
@@ -138,21 +187,20 @@ class World:
             if host.frozen_until > when:
                 heappush(turns, (host.frozen_until, count, target, token))
                 continue
-            if when > until:
+            if when > self._bound:
                 heappush(turns, (when, count, target, token))
-                break
+                return None
             if when > self.now:
                 self.now = when
             self.steps += 1
-            if self.steps > MOST_STEPS:
-                raise Turning(f"{MOST_STEPS} steps by {self.now:.1f} s")
-            if not host.stepped():
+            host.steps_left -= 1
+            if not (host.steps_left or host.trouble()):
                 if not host.dead:
                     heappush(turns, (max(host.frozen_until, when), count, target, token))
                 continue
             self.host = host
-            target.switch()
-        self.host = None
+            return target
+        return None
 
     def end(self) -> None:
         """Let go of every thread."""
@@ -164,7 +212,7 @@ class World:
         self._turns.clear()
 
 
-class _Call:
+class Call:
     """Something to be done at an instant."""
 
     __slots__ = ("call", "host")
@@ -175,115 +223,3 @@ class _Call:
 
     def switch(self) -> None:
         self.call()
-
-
-class Loop(asyncio.AbstractEventLoop):
-    """The event loop of a simulated process: its callbacks are steps of the world. Nothing on it ever waits."""
-
-    def __init__(self, world: World, host: Host) -> None:
-        self._world = world
-        self.host = host
-        self._ready: list[asyncio.Handle] = []
-        self._tasks: list[asyncio.Task[Any]] = []
-        self.held_until = 0.0
-        """Until then a task function holds the loop."""
-        self._held: list[Iterable[asyncio.Handle]] = []
-
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        if not self._ready:
-            self._again()
-        self._ready.append(handle)
-        return handle
-
-    call_soon_threadsafe = call_soon
-
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
-        return self.call_at(self._world.now + delay, callback, *args, context=context)
-
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        self._world.call_at(when, self.host, lambda: self._run([handle]))
-        return handle
-
-    def _again(self) -> None:
-        world = self._world
-        when = max(world.now + world.chance.random() * world.jitter, self.held_until)
-        world.call_at(when, self.host, self._turn)
-
-    def _turn(self) -> None:
-        ready, self._ready = self._ready, []
-        self._run(ready)
-
-    def _run(self, handles: Iterable[asyncio.Handle]) -> None:
-        if self.held_until > self._world.now:
-            if self.held_until < 1e9:
-                self._held.append(handles)
-                self._world.call_at(self.held_until, self.host, self._go_on)
-            return
-        events._set_running_loop(self)
-        try:
-            for handle in handles:
-                if not handle._cancelled:
-                    handle._run()
-        finally:
-            events._set_running_loop(None)
-
-    def _go_on(self) -> None:
-        if self._held:
-            self._run(self._held.pop(0))
-
-    def break_off(self) -> None:
-        """End the call that holds the loop: what waited behind it goes on at once, not when it would have ended."""
-        self.held_until = self._world.now  # and not 0: the judge counts from here what nothing prevents any more
-        for go_on in (*[self._go_on] * len(self._held), self._turn):
-            self._world.call_at(self._world.now, self.host, go_on)
-
-    def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
-
-    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None, **_: Any) -> asyncio.Task[Any]:
-        task = asyncio.Task(coro, loop=self, name=name)
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # a crash ends them
-        return task
-
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        future = self.create_future()
-
-        def work() -> None:
-            try:
-                result, error = func(*args), None
-            except Exception as raised:
-                result, error = None, raised
-            self.call_soon(_tell, future, result, error)
-
-        self._world.spawn(self.host, work)
-        return future
-
-    def time(self) -> float:
-        return self._world.now
-
-    def get_debug(self) -> bool:
-        return False
-
-    def is_closed(self) -> bool:
-        return False
-
-    def is_running(self) -> bool:
-        return True
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        pass
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not self._world.over:
-            self._world.defects.append(context.get("exception") or AssertionError(context["message"]))
-
-
-def _tell(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(result)

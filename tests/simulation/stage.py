@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 
 from settled import waiter
 from settled.errors import KeyConflict, SettledError
-from settled.periodic import Periodic
-from settled.sweeper import sweeper
 from tests.simulation import stand_ins
-from tests.simulation.cast import Isolation, Process, Seat, WriteTrouble
+from tests.simulation.cast import FUNCTIONS, Isolation, Process, Seat, WriteTrouble
 from tests.simulation.database import Database
 from tests.simulation.disk import JOURNAL, Folder
 from tests.simulation.outside import (
@@ -24,40 +22,16 @@ from tests.simulation.outside import (
     new_task,
     submit,
 )
+from tests.simulation.pace import PACE
 from tests.simulation.plan import LEASE, Fault, Plan, Task
 from tests.simulation.referee import Referee, Waiter
 from tests.simulation.scheduler import World
 from tests.simulation.store import Server
 
 PUBLISH_AFTER_MS = 1_500
-
-
-def _sweeper(ledger: Any) -> Periodic:
-    """The library's own, where this process has one."""
-    host: Any = stand_ins.world.host
-    return sweeper(ledger) if host.seat.sweeps else Periodic("none", lambda: 1e6)
-
-
-def _heartbeat(ledger: Any) -> Periodic:
-    """Half as often as the library's own, whose step is the same."""
-
-    def step() -> float:
-        ledger.beat()
-        return LEASE / 3
-
-    return Periodic("settled-heartbeat", step)
-
-
-PACE: dict[str, dict[str, Any]] = {
-    "engines.embedded": {
-        "TICK": 0.8, "CoroutineIsolation": Isolation, "ThreadIsolation": Isolation, "ProcessIsolation": Isolation,
-    },
-    "sweeper": {"TICK": 1.2},
-    "follower": {"TICK": 1.0},
-    "publisher": {"TICK": 0.7},
-    "service": {"sweeper": _sweeper, "heartbeat": _heartbeat},
-}  # fmt: skip
-"""Slower than in life, for a step costs the same and nothing here is in a hurry."""
+ISOLATIONS = {
+    "engines.embedded": dict.fromkeys(("CoroutineIsolation", "ThreadIsolation", "ProcessIsolation"), Isolation)
+}
 
 
 class Result(NamedTuple):
@@ -87,6 +61,7 @@ class Stage:
         self.server.between = plan.between
         self.folder = Folder()
         self.nobody = Outsider(-1)
+        self.functions = {task.isolation: FUNCTIONS[task.isolation] for task in plan.tasks}
         self.trouble_until = 0.0
         self.broker = Broker(self)
         self.network = Network(self)
@@ -112,6 +87,7 @@ class Stage:
     def troubled(self, seconds: float) -> None:
         """Something is wrong for all."""
         self.trouble_until = max(self.trouble_until, self.world.now + seconds)
+        self.world.happens_in(seconds)
 
     def living(self) -> Iterator[Process]:
         return (seat.process for seat in self.seats if not seat.process.dead)
@@ -125,6 +101,7 @@ class Stage:
             seat.start()
         for number, task in enumerate(self.plan.tasks):
             self.busy += 1
+            self.world.moments.add(task.at)
             host = Outsider(-10 - number)
             self.world.call_at(task.at, host, lambda h=host, n=number, t=task: self._visit(h, n, t))  # type: ignore[misc]
 
@@ -141,9 +118,11 @@ class Stage:
         elif kind == "net_reply":
             self.network.lost_replies.add(int(at))
         else:
+            self.world.moments.add(at)
             self.world.call_at(at, self.nobody, lambda: self._happens(fault))
 
     def _happens(self, fault: Fault) -> None:
+        self.world.happens_in(fault.seconds)
         until = self.world.now + fault.seconds
         if fault.kind == "away":
             self.server.away_until = until
@@ -220,6 +199,7 @@ class Stage:
 
     def _cancel(self, task_id: str) -> None:
         self.referee.cancelled.add(task_id)
+        self.world.happens_in(0.0)
 
         def ask() -> None:
             try:
@@ -233,7 +213,7 @@ class Stage:
 
     def done(self) -> bool:
         now = self.world.now
-        if self.busy or any(not row.settled for row in self.database.rows.values()):
+        if self.busy or self.referee.open:
             return False
         for seat in self.seats:
             process = seat.process
@@ -268,4 +248,4 @@ def run(plan: Plan) -> Result:
     return Stage(plan).run()
 
 
-BINDINGS = (JOURNAL, PACE)
+BINDINGS = (JOURNAL, PACE, ISOLATIONS)

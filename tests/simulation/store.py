@@ -192,26 +192,28 @@ class SimStore:
 
     def _others(self) -> None:
         """Between two statements: others go on, and anything may happen; and often enough to meet every such place."""
-        if self._world.chance.random() < self.server.between:
+        if self._world.random() < self.server.between:
             self._world.sleep(0)
 
     def _cut(self) -> bool:
         now = self._world.now
         return self.process.cut_until > now or self.server.away_until > now
 
-    def _reach(self) -> None:
+    def _reach(self) -> Database:
         """The way there."""
-        self._others()
-        if self._cut():
-            if self._world.in_fiber:
-                self._world.sleep(HANG)
+        world = self._world
+        if world.random() < self.server.between:
+            world.sleep(0)
+        if self.process.cut_until > world.now or self.server.away_until > world.now:
+            if world.in_fiber:
+                world.sleep(HANG)
             raise LedgerUnavailable("The database cannot be reached.")
+        return self._database
 
     def _look(self) -> Database:
         if self._closed:
             raise LedgerUnavailable("The ledger is closed in this process.")
-        self._reach()
-        return self._database
+        return self._reach()
 
     def _seen(self, rows: Sequence[Snapshot]) -> list[Snapshot]:
         now = self.server.now()
@@ -234,6 +236,10 @@ class SimStore:
 
     def orphans(self, limit: int) -> list[Snapshot]:
         return self._seen(self._look().orphans()[:limit])
+
+    def held_by(self, worker: str) -> list[Snapshot]:
+        rows = self._look().rows.values()
+        return self._seen([row for row in rows if row.status is Status.RUNNING and row.worker == worker])
 
     def past_bound(self) -> list[Snapshot]:
         now = self.server.now()

@@ -18,6 +18,7 @@ from settled.states import Reason
 from settled.stores import liveness
 from settled.stores.base import Claim
 from settled.stores.sqlite import SQLiteStore
+from settled.stores.sqlite_transaction import Transaction
 from tests.stores.making import failure, new_task, put_back, success, worker_row
 from tests.stores.worlds import SQLiteWorld, write
 
@@ -148,11 +149,11 @@ def test_a_forked_child_does_not_take_its_parents_locks_for_its_own(sqlite: SQLi
     store.release("w")
 
 
-def stopped(sqlite: SQLiteWorld, row: Snapshot, move: Callable[[int], object], store: SQLiteStore) -> None:
+def stopped(sqlite: SQLiteWorld, row: Snapshot, move: Callable[[Transaction], object], store: SQLiteStore) -> None:
     """Make the move in a transaction, past whose statement the process is stopped until the row's bound."""
-    with store.transaction() as now:
-        move(now)
-        sqlite.advance((row.settles_at - now) / 1000)
+    with store.transaction() as transaction:
+        move(transaction)
+        sqlite.advance((row.settles_at - transaction.now) / 1000)
 
 
 LATE = {
@@ -173,8 +174,8 @@ def test_a_transaction_that_a_bound_has_overtaken_is_taken_back(
     write(store, "enlist", worker_row("alive"))
     row, _ = write(store, "insert", new_task(worker="alive"))[0]
 
-    def settle(now: int) -> None:
-        assert store.settle(now, [verdict(row)]) == [True]
+    def settle(transaction: Transaction) -> None:
+        assert transaction.settle([verdict(row)]) == [True]
 
     with pytest.raises(LedgerUnavailable, match="past the bound of a task in it"):
         stopped(sqlite, row, settle, store)
@@ -186,8 +187,8 @@ def test_a_claim_that_a_bound_has_overtaken_is_taken_back(sqlite: SQLiteWorld) -
     write(store, "enlist", worker_row("alive"))
     row, _ = write(store, "insert", new_task())[0]
 
-    def claim(now: int) -> None:
-        assert store.claim(now, [Claim("alive", '["work"]', 1)])[0][0].id == row.id
+    def claim(transaction: Transaction) -> None:
+        assert transaction.claim([Claim("alive", '["work"]', 1)])[0][0].id == row.id
 
     with pytest.raises(LedgerUnavailable, match="past the bound of a task in it"):
         stopped(sqlite, row, claim, store)
@@ -199,5 +200,5 @@ def test_what_the_clock_alone_says_is_committed_however_late(sqlite: SQLiteWorld
     write(store, "enlist", worker_row("alive"))
     row, _ = write(store, "insert", new_task(worker="alive"))[0]
     expired = failure(row, Reason.TIMEOUT, expiry=True)
-    stopped(sqlite, row, lambda now: store.settle(now, [expired]), store)
+    stopped(sqlite, row, lambda transaction: transaction.settle([expired]), store)
     assert store.read([row.id])[0].reason is Reason.TIMEOUT

@@ -121,6 +121,12 @@ def test_the_result_of_a_worker_passes_as_it_is() -> None:
     assert text.encode() in wire.body_of(row(status=Status.COMPLETED, result_data=text))
 
 
+def test_a_nul_in_a_result_is_told_as_it_is() -> None:
+    some = row(status=Status.COMPLETED, result_data=r'"a\u0000b"', finished_at=1_700_000_010_000)
+    assert rb'"result":"a\u0000b"' in wire.body_of(some)
+    assert told(some)["result"] == "a\x00b"
+
+
 def test_a_failure_without_reason_or_message_still_says_something() -> None:
     assert told(row(status=Status.FAILED))["error"] == {
         "reason": "exception",

@@ -268,6 +268,7 @@ class EmbeddedEngine:
         worker = self._ledger.worker
         if worker is None:
             return
+        await self._begin_untold(worker)
         for (isolation, grouped), known in names.items():
             free, lanes = await self._ledger.due_in(known)
             if grouped and free is not None:
@@ -281,6 +282,22 @@ class EmbeddedEngine:
                     await self._claim_some(worker, isolation, known, in_lanes)
                 elif due_in is not None:
                     self._due_in = min(self._due_in, due_in)
+
+    async def _begin_untold(self, worker: str) -> None:
+        """Begin what was claimed for this worker though the answer was lost; without a place, at a later look."""
+        rows = await self._ledger.auntold(worker) if self._ledger.doubtful else []
+        for name, registered in self._functions.items():
+            mine = [row for row in rows if row.name == name]
+            size = registered.function.group
+            for call in calls_of(mine, size or 1):
+                with self._guard:
+                    if self._free[registered.isolation] <= 0:
+                        self._ledger.doubtful = True
+                        break
+                    self._free[registered.isolation] -= 1
+                for row in call:
+                    self._ledger.own(row)
+                self._launch_together(call) if size else self._launch_all(call)
 
     async def _claim_some(self, worker: str, isolation: str, known: list[str], in_lanes: bool) -> None:
         with self._guard:  # a submit in the meantime must not take the same places

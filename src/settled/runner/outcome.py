@@ -46,8 +46,8 @@ def completed(value: Any, limit: int) -> Outcome:
         return Outcome(None, "null")
     try:
         text = _dumps(value)
-        if "\\u0000" in text or "\\ud" in text:  # JSON may hold it, but status routes fail to encode it at every poll
-            text = _dumps(_clean(json.loads(text)))
+        if "\\ud" in text:  # half of a pair could be kept, but most status routes would fail to encode it at every poll
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
     except BaseException as error:  # a property, an iterator or a __str__ of the result may raise anything
         return _rejected(value, error)
     if len(text) > limit:
@@ -132,16 +132,6 @@ def _jsonable(value: Any) -> Any:
 _dumps = json_text.writer(_jsonable)
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {storable(key): _clean(item) for key, item in value.items()}
-    return value
-
-
 def _rejected(value: Any, error: BaseException) -> Outcome:
     kind = storable(type(value).__name__)
     why = "it refers to itself" if "Circular" in _text(error) or isinstance(error, RecursionError) else _text(error)
@@ -149,6 +139,13 @@ def _rejected(value: Any, error: BaseException) -> Outcome:
         value.close()
         why = (
             "it was never awaited. The function is async inside and not outside, as by a decorator: make that one async"
+        )
+    if isinstance(error, UnicodeEncodeError):
+        half = ord(error.object[error.start])
+        why = (
+            f"its text holds U+{half:04X}, half of a surrogate pair, which is no character and has no UTF-8: a text "
+            "was cut inside an emoji, or a file's name is no UTF-8. "
+            "Mend it, for example with text.encode(errors='replace').decode()"
         )
     if isinstance(value, (bytes, bytearray)):
         why = "bytes have no JSON form; return text, e.g. base64"

@@ -148,66 +148,66 @@ class Written(NamedTuple):
 
 
 class Verbs(Protocol):
-    """What each verb of ``write`` does with its rows, at the transaction's instant ``now`` (milliseconds)."""
+    """What each verb of ``write`` does with its rows, at its transaction's instant."""
 
-    def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+    def insert(self, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
         """Insert tasks; the flag is False where an idempotency key named an existing one, which is returned."""
 
-    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+    def insert_batch(self, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
         """Insert batches, each whole: its tasks in order, of which only the first may have an idempotency key.
 
         Where that names an existing task nothing of the batch is inserted, and that task alone is returned.
         """
 
-    def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
+    def settle(self, rows: Sequence[Verdict]) -> list[bool]:
         """Write verdicts by compare-and-set on (id, attempt, status); False where refused, which is counted."""
 
-    def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
+    def claim(self, rows: Sequence[Claim]) -> list[list[Snapshot]]:
         """Move due tasks to running, attempt + 1, under the asking worker; those in lanes as far as these have room.
 
         One that is asked for by its id, and whose lane has none, is to be published again soon.
         """
 
-    def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
+    def publish(self, rows: Sequence[Publish]) -> list[list[Snapshot]]:
         """Take pending tasks whose turn to be published has come, and put that turn off: each is one process's.
 
         Of a lane no more than may start now, less those that an engine has been told of and nobody has claimed yet.
         """
 
-    def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
+    def progress(self, rows: Sequence[Progress]) -> list[bool]:
         """Record progress of attempts that are running."""
 
-    def enlist(self, now: int, rows: Sequence[WorkerRow]) -> list[bool]:
+    def enlist(self, rows: Sequence[WorkerRow]) -> list[bool]:
         """Add workers, heard now."""
 
-    def beat(self, now: int, rows: Sequence[Beat]) -> list[bool]:
+    def beat(self, rows: Sequence[Beat]) -> list[bool]:
         """Renew leases; False for a worker that was declared lost."""
 
-    def lose(self, now: int, rows: Sequence[Loss]) -> list[bool]:
+    def lose(self, rows: Sequence[Loss]) -> list[bool]:
         """Declare workers lost; False where the lease was renewed after all."""
 
-    def dismiss(self, now: int, rows: Sequence[str]) -> list[bool]:
+    def dismiss(self, rows: Sequence[str]) -> list[bool]:
         """Delete the rows of workers that have no attempt open; False where one is."""
 
-    def retain(self, now: int, rows: Sequence[int]) -> list[bool]:
+    def retain(self, rows: Sequence[int]) -> list[bool]:
         """Remember for how many milliseconds settled tasks are kept."""
 
-    def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
+    def prune(self, rows: Sequence[Prune]) -> list[int]:
         """Delete old settled tasks; returns how many."""
 
-    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+    def delete(self, rows: Sequence[str]) -> list[bool]:
         """Delete the tasks with these ids that have settled; False for the others."""
 
-    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
+    def refresh(self, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
         """Start refreshes, those of one row in one commit; None where one is open, or its time has not come."""
 
-    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
+    def put(self, rows: Sequence[Put]) -> list[bool]:
         """Write values by hand; False where a refresh is open."""
 
-    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
+    def purge(self, rows: Sequence[Purge]) -> list[bool]:
         """Forget keys; False where a refresh is open, or there is no such key."""
 
-    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
+    def forget(self, rows: Sequence[int]) -> list[int]:
         """Forget keys that were not refreshed for as long as their function keeps them, so many at most."""
 
 
@@ -313,6 +313,9 @@ class Store(Protocol):
 
     def orphans(self, limit: int) -> list[Snapshot]:
         """Running tasks whose worker is lost or has no row."""
+
+    def held_by(self, worker: str) -> list[Snapshot]:
+        """Running tasks of a worker."""
 
     def past_bound(self) -> list[Snapshot]:
         """Open tasks past ``settles_at``: a broken promise, once a sweep has run."""

@@ -236,6 +236,9 @@ class PostgresStore:
     def orphans(self, limit: int) -> list[Snapshot]:
         return self._tasks("orphans", limit=limit)
 
+    def held_by(self, worker: str) -> list[Snapshot]:
+        return self._tasks("held_by", worker=worker)
+
     def past_bound(self) -> list[Snapshot]:
         return self._tasks("past_bound")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from settled.ids import new_ids
 from settled.records import LatestRow, NewTask, Snapshot
 from settled.states import Reason, Status
 from settled.stores.base import EXPIRY_MARGIN_MS
@@ -24,6 +25,12 @@ def snapshot_of(row: Sequence[Any], now: int) -> Snapshot:
 def latest_of(row: Sequence[Any], now: int) -> LatestRow:
     """The same for ``task_latest``."""
     return LatestRow._make((*row[:11], bool(row[11]), *row[12:], now))
+
+
+def born_at(now: int, rows: Sequence[NewTask]) -> list[Snapshot]:
+    """New tasks' first snapshots, under ids of that instant where they bring none."""
+    ids = new_ids(now, len(rows))
+    return [born(row, row.id or task_id, now) for row, task_id in zip(rows, ids, strict=True)]
 
 
 def born(row: NewTask, task_id: str, now: int) -> Snapshot:

@@ -2,8 +2,6 @@
 
 The clock of this ledger is the machine's steady clock plus an offset that the ledger itself holds,
 so that every process agrees and a step of the system clock moves no deadline.
-
-Longer than other rooms: most of it are verbs of a few lines, each of which the protocol describes.
 """
 
 from __future__ import annotations
@@ -19,40 +17,25 @@ from typing import Any
 
 from settled.clock import Clock, SystemClock
 from settled.errors import BadInput, LedgerUnavailable
-from settled.ids import new_id, new_ids
-from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Verdict, WorkerRow
-from settled.states import Reason, Status
+from settled.ids import new_id
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, WorkerRow
 from settled.stores import sqlite_check, sqlite_lanes, sqlite_open
 from settled.stores.base import (
-    EXPIRY_MARGIN_MS,
-    PUBLISH_AFTER_MS,
-    PUBLISH_WITHIN_MS,
     Backlog,
     Batches,
-    Beat,
     Change,
-    Claim,
     Due,
-    Loss,
-    Progress,
-    Prune,
-    Publish,
     Pulse,
-    Purge,
-    Put,
-    Refresh,
-    RowRefused,
     Written,
 )
 from settled.stores.batch_reads import BatchReads
 from settled.stores.liveness import LockFolder
-from settled.stores.rows import born, latest_of, snapshot_of
+from settled.stores.rows import born_at, latest_of, snapshot_of
 from settled.stores.sqlite_errors import is_busy, translate
 from settled.stores.sqlite_looks import SQLiteLooks
-from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, of_group, of_new, of_refresh, settlement
+from settled.stores.sqlite_statements import MOST_ROWS, SQL, insertion, settlement
+from settled.stores.sqlite_transaction import Transaction
 
-STALLED_MS = 20
-"""A transaction that takes longer looks at the bounds again before it commits: readers go by the clock meanwhile."""
 NEAR_BOUND_MS = 1_000
 """So near to their bound, successes are not written at once: a process may be stopped before the statement ends."""
 
@@ -73,8 +56,6 @@ class SQLiteStore:
         self._local = threading.local()
         self._identity: tuple[int, int] | None = None
         self._offset = 0
-        self._alive = ""  # the workers that may be given work, as the transaction began
-        self._moving: list[str] = []  # what the transaction moves in a way that counts before the bound alone
         self._spare: _Reader | None = None
         self._closed = True
         self.looks = SQLiteLooks(self._query, self.now)
@@ -119,8 +100,8 @@ class SQLiteStore:
         written = self._write_at_once(*changes[0]) if len(changes) == 1 else None
         if written is not None:
             return written
-        with self.transaction() as now:
-            return Written(now, [getattr(self, verb)(now, rows) for verb, rows in changes])
+        with self.transaction() as transaction:
+            return Written(transaction.now, [getattr(transaction, verb)(rows) for verb, rows in changes])
 
     def _write_at_once(self, verb: str, rows: Sequence[Any]) -> Written | None:
         """Write the usual inserts or verdicts, nothing being amiss, as one statement that is a transaction by itself.
@@ -138,7 +119,7 @@ class SQLiteStore:
                 worker = rows[0].worker
                 if any(row.key is not None or row.worker != worker for row in rows):
                     return None
-                made = self._born(rows, now)
+                made = born_at(now, rows)
                 statement, results = insertion(made, worker, self._offset), [(row, True) for row in made]
             else:
                 status = rows[0].status
@@ -154,18 +135,16 @@ class SQLiteStore:
                 raise
 
     @contextmanager
-    def transaction(self) -> Iterator[int]:
-        """One transaction for writing; yields the ledger's instant, commits at the end, durable when it returns."""
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction for writing; it commits at the end, and is durable when this returns."""
         with translate(self.path):
             connection = self._connection()
             self._begin(connection)
             try:
-                offset, alive = connection.execute(SQL["begin"]).fetchone()
-                self._offset, self._alive = offset, alive or ""
-                self._moving = []
-                now = self.clock.steady_ms() + offset
-                yield now
-                self._check_bounds(now, self.clock.steady_ms() + offset)
+                self._offset, alive = connection.execute(SQL["begin"]).fetchone()
+                transaction = Transaction(connection, self.now(), self._offset, alive or "")
+                yield transaction
+                transaction.check_bounds(self.now())
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -192,165 +171,6 @@ class SQLiteStore:
             "Submit after your commit, or put the ledger on PostgreSQL beside your data. Nothing was submitted."
         )
 
-    # -- verbs that write (base.Verbs), inside a transaction
-
-    def insert(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
-        for worker in {row.worker for row in rows if row.worker is not None}:
-            if worker not in self._alive and not self._is_enlisted(worker):  # frozen, given up on, thawed
-                rows = [row._replace(worker=None) if row.worker == worker else row for row in rows]
-        made = self._born(rows, now)
-        unkeyed = [row for row in made if row.key is None]
-        for start in range(0, len(unkeyed), MOST_ROWS):
-            self._cursor().execute(*insertion(unkeyed[start : start + MOST_ROWS], None, self._offset))
-        return [(row, True) if row.key is None else self._insert_keyed(row) for row in made]
-
-    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
-        return [self._insert_batch(now, batch) for batch in rows]
-
-    def _insert_batch(self, now: int, rows: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
-        made = [born(row, id_, now) for row, id_ in zip(rows, sorted(new_ids(now, len(rows))), strict=True)]
-        rest = made
-        if made[0].key is not None:
-            first = self._insert_keyed(made[0])
-            if not first[1]:
-                return [first]
-            rest = made[1:]
-        for start in range(0, len(rest), MOST_ROWS):
-            self._cursor().execute(*insertion(rest[start : start + MOST_ROWS], None, self._offset))
-        return [(row, True) for row in made]
-
-    def _born(self, rows: Sequence[NewTask], now: int) -> list[Snapshot]:
-        ids = new_ids(now, len(rows))
-        return [born(row, row.id or task_id, now) for row, task_id in zip(rows, ids, strict=True)]
-
-    def _is_enlisted(self, worker: str) -> bool:
-        return bool(self._cursor().execute(SQL["enlisted"], (worker,)).fetchone()[0])
-
-    def _check_bounds(self, began: int, now: int) -> None:
-        """Refuse to commit what a bound has overtaken since the transaction began, as when its process was stopped.
-
-        Whoever looked meanwhile, and could not write, has said what the row that it saw comes to past its bound.
-        """
-        if now - began <= STALLED_MS or not self._moving:
-            return
-        moving = json.dumps(self._moving)
-        if self._cursor().execute(SQL["overtaken"], (moving, began, now)).fetchone()[0]:
-            raise LedgerUnavailable(
-                f"A transaction took {(now - began) / 1000:g} s, past the bound of a task in it. Nothing was written; "
-                "it is tried again."
-            )
-
-    def settle(self, now: int, rows: Sequence[Verdict]) -> list[bool]:
-        self._moving += [
-            v.id for v in rows if not v.expiry or v.reason is Reason.WORKER_LOST or v.status is Status.PENDING
-        ]
-        won: set[int] = set()
-        left = list(rows)
-        while left:  # two verdicts on one attempt are written one after the other
-            first = {(row.id, row.attempt): row for row in reversed(left)}
-            together = list(first.values())
-            won.update(id(row) for row in self._winners(together, now))
-            left = [row for row in left if first[row.id, row.attempt] is not row]
-        refused = sum(id(row) not in won and not row.expiry for row in rows)
-        if refused:
-            self._one("count_refused", (refused,))
-        return [id(row) in won for row in rows]
-
-    def _winners(self, rows: Sequence[Verdict], now: int) -> Sequence[Verdict]:
-        """Write verdicts on different attempts; return those not refused. Only where one was is each looked at."""
-        won: list[Verdict] = []
-        for status in (Status.COMPLETED, Status.FAILED, Status.PENDING):
-            alike = [row for row in rows if row.status is status]
-            for start in range(0, len(alike), MOST_ROWS):
-                chunk = alike[start : start + MOST_ROWS]
-                if self._write_all(chunk, now):
-                    won += chunk
-                elif len(chunk) > 1:
-                    won += [row for row in chunk if self._write_all([row], now)]
-        return won
-
-    def claim(self, now: int, rows: Sequence[Claim]) -> list[list[Snapshot]]:
-        claimed = [[snapshot_of(found, now) for found in self._claimed(now, row)] for row in rows]
-        self._moving += [row.id for some in claimed for row in some]
-        return claimed
-
-    def _claimed(self, now: int, row: Claim) -> list[Any]:
-        if row.ids is not None:
-            claimed: list[Any] = []
-            for id_ in row.ids:
-                one = row._replace(ids=[id_], limit=1)
-                claimed += self._claimed_free(now, one) or sqlite_lanes.claim(self._cursor(), now, one)
-            return claimed
-        return sqlite_lanes.claim(self._cursor(), now, row) if row.lanes else self._claimed_free(now, row)
-
-    def _claimed_free(self, now: int, row: Claim) -> list[Any]:
-        """Of those in no lane."""
-        values = {
-            "worker": row.worker, "names": row.names, "limit": row.limit, "id": row.ids[0] if row.ids else None,
-            "now": now, "margin": EXPIRY_MARGIN_MS,
-        }  # fmt: skip
-        return self._cursor().execute(SQL["claim"], values).fetchall()
-
-    def publish(self, now: int, rows: Sequence[Publish]) -> list[list[Snapshot]]:
-        limits = {"now": now, "after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}
-        cursor = self._cursor()
-        taken = [cursor.execute(SQL["publish"], {**row._asdict(), **limits}).fetchall() for row in rows]
-        return [
-            [snapshot_of(found, now) for found in free + sqlite_lanes.publish(cursor, now, row)]
-            for row, free in zip(rows, taken, strict=True)
-        ]
-
-    def progress(self, now: int, rows: Sequence[Progress]) -> list[bool]:
-        self._cursor().executemany(SQL["progress"], [(row.fraction, row.message, row.id, row.attempt) for row in rows])
-        return [True] * len(rows)
-
-    def enlist(self, now: int, rows: Sequence[WorkerRow]) -> list[bool]:
-        return [
-            self._one("enlist", (row.id, row.host, row.pid, row.names, now, now, row.lease_ms, row.engine))
-            for row in rows
-        ]
-
-    def beat(self, now: int, rows: Sequence[Beat]) -> list[bool]:
-        heard = [self._one("beat", (now, row.worker)) for row in rows]
-        lease = max(row.lease_ms for row in rows)
-        self._one("pulse", (now, lease, now, now))
-        return heard
-
-    def lose(self, now: int, rows: Sequence[Loss]) -> list[bool]:
-        return [self._one("mark_lost", (now, row.worker, row.gone, now)) for row in rows]
-
-    def dismiss(self, now: int, rows: Sequence[str]) -> list[bool]:
-        return [self._one("dismiss", (worker,)) for worker in rows]
-
-    def retain(self, now: int, rows: Sequence[int]) -> list[bool]:
-        return [self._one("retain", (age_ms,)) for age_ms in rows]
-
-    def prune(self, now: int, rows: Sequence[Prune]) -> list[int]:
-        cursor = self._cursor()
-        cursor.execute(SQL["prune_lanes"], {"now_us": now * 1000})
-        return [
-            cursor.execute(SQL["prune"], (new_id(now - row.age_ms), new_id(now), now - row.age_ms, row.limit)).rowcount
-            for row in rows
-        ]
-
-    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
-        return [self._one("delete", (task_id,)) for task_id in rows]
-
-    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
-        started = [item for row in rows for item in row if self._one("start_refresh", {**of_refresh(item), "now": now})]
-        made = self.insert(now, [item.new._replace(id=item.task, latest=item.key) for item in started])
-        by_id = {task.id: task for task, _ in made}
-        return [[by_id.get(item.task) for item in row] for row in rows]
-
-    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
-        return [self._one("put", {**row._asdict(), **row.policy._asdict(), "now": now}) for row in rows]
-
-    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
-        return [self._one("purge", row._asdict()) for row in rows]
-
-    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
-        return [self._cursor().execute(SQL["forget"], (now, limit)).rowcount for limit in rows]
-
     # -- verbs that read
 
     def read(self, ids: Sequence[str]) -> list[Snapshot]:
@@ -366,6 +186,9 @@ class SQLiteStore:
 
     def orphans(self, limit: int) -> list[Snapshot]:
         return self._tasks("orphans", (limit,))
+
+    def held_by(self, worker: str) -> list[Snapshot]:
+        return self._tasks("held_by", (worker,))
 
     def past_bound(self) -> list[Snapshot]:
         return self._tasks("past_bound", (self.now(),))
@@ -521,26 +344,6 @@ class SQLiteStore:
 
     def _tasks_now(self, name: str, **values: Any) -> list[Snapshot]:
         return self._tasks(name, {"now": self.now(), **values})
-
-    def _write_all(self, rows: Sequence[Verdict], now: int) -> bool:
-        return self._cursor().execute(*settlement(rows, now, now, self._offset)).rowcount == len(rows)
-
-    def _one(self, name: str, values: Any) -> bool:
-        return self._cursor().execute(SQL[name], values).rowcount == 1
-
-    def _cursor(self) -> sqlite3.Cursor:
-        """A cursor of the transaction under way."""
-        assert self._writer is not None
-        return self._writer.cursor()
-
-    def _insert_keyed(self, snapshot: Snapshot) -> tuple[Snapshot, bool]:
-        if self._one("insert_keyed", of_new(snapshot) + of_group(snapshot)):
-            return snapshot, True
-        values = (snapshot.id, snapshot.name, snapshot.key, snapshot.owner)
-        found = self._cursor().execute(SQL["read_key"], values).fetchone()
-        if found is None:
-            raise RowRefused("The idempotency key is taken, but its task cannot be read.")
-        return snapshot_of(found, snapshot.as_of), False
 
 
 class _Reader:

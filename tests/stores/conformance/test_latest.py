@@ -65,6 +65,13 @@ def test_a_refresh_may_be_born_claimed(store: Store) -> None:
     assert (row.status, row.attempt, row.worker) == (Status.RUNNING, 1, "alive")
 
 
+def test_a_value_with_a_nul_is_kept_as_it_is(store: Store) -> None:
+    write(store, "enlist", worker_row("alive"))
+    row = started(store, new=new_task(worker="alive"))
+    assert write(store, "settle", success(row, r'"a\u0000b"')) == [True]
+    assert held(store).value == r'"a\u0000b"'
+
+
 def test_a_refresh_for_a_worker_that_was_given_up_on_is_born_pending(store: Store) -> None:
     row = started(store, new=new_task(worker="never enlisted"))
     assert (row.status, row.worker) == (Status.PENDING, None)

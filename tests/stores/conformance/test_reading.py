@@ -65,6 +65,14 @@ def test_not_running_names_the_attempts_that_ended_or_are_others(store: Store, r
     assert store.not_running([]) == set()
 
 
+def test_what_a_worker_holds_is_what_it_runs(store: Store, running: Make, pending: Make) -> None:
+    held, over = running(), running()
+    pending()
+    write(store, "settle", success(over))
+    assert [row.id for row in store.held_by("alive")] == [held.id]
+    assert store.held_by("another") == []
+
+
 def test_a_mark_differs_when_a_waiter_could_notice_it(store: Store, running: Make) -> None:
     row = running()
     seen = [store.marks([row.id, "unknown"])]

@@ -28,6 +28,12 @@ def test_a_success_is_written_with_its_result(world: World, store: Store, runnin
     assert (found.reason, found.error_message, found.worker) == (None, None, "alive")
 
 
+def test_a_result_with_a_nul_is_kept_as_it_is(store: Store, running: Make) -> None:
+    row = running()
+    assert write(store, "settle", success(row, r'{"a\u0000":"b\u0000c"}')) == [True]
+    assert stands(store, row).result_data == r'{"a\u0000":"b\u0000c"}'
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_a_failure_is_written_with_each_reason(store: Store, running: Make, reason: Reason) -> None:
     row = running()

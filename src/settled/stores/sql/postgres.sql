@@ -362,6 +362,10 @@ WHERE status IN ('pending', 'running') AND status = 'running'
   AND NOT EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = t.worker AND w.lost_at IS NULL)
 LIMIT %(limit)s::int;
 
+-- name: held_by
+SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
+WHERE status IN ('pending', 'running') AND status = 'running' AND worker = %(worker)s::text;
+
 -- name: past_bound
 SELECT {task}, {schema}.began_ms() FROM {schema}.task_results
 WHERE status IN ('pending', 'running') AND settles_at <= {schema}.began_ms() LIMIT 100;

@@ -252,6 +252,9 @@ SELECT {task} FROM task_results
 WHERE status IN ('pending', 'running') AND status = 'running'
   AND NOT EXISTS (SELECT 1 FROM task_workers w WHERE w.id = task_results.worker AND w.lost_at IS NULL) LIMIT ?;
 
+-- name: held_by
+SELECT {task} FROM task_results WHERE status IN ('pending', 'running') AND status = 'running' AND worker = ?;
+
 -- name: next_deadline
 SELECT min(deadline_at) FROM task_results WHERE status IN ('pending', 'running');
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -64,6 +65,19 @@ def test_every_fault_of_a_group_ends_as_the_table_says(demo: str, group: str) ->
             return await asyncio.gather(*(cause(client, fault, places) for fault in faults if fault["group"] == group))
 
     assert [wrong for wrong in asyncio.run(run()) if wrong] == []
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_set_moves_no_deadline_in_either_direction(demo: str) -> None:
+    timeout = float(FAULTS["clock-set"].limits["timeout"])
+    begun = httpx.post(f"{demo}/demo/faults/clock-set")
+    body = begun.json()
+    while not body["settled"]:
+        assert 0 < body["settles_in"] < 120
+        body = httpx.get(f"{demo}{begun.headers['Location']}", headers={"Prefer": "wait=5"}, timeout=30).json()
+    started, finished = (datetime.fromisoformat(body[name]) for name in ("started_at", "finished_at"))
+    assert timeout <= (finished - started).total_seconds() < timeout + BUSY
+    assert abs((datetime.now(UTC) - finished).total_seconds()) < BUSY
 
 
 def test_the_table_is_what_machines_are_told(demo: str) -> None:

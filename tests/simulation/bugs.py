@@ -6,9 +6,9 @@ only read is never settled (most systems), reading is planted along with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import settled.remote
 import settled.service
@@ -21,18 +21,10 @@ from settled.records import Snapshot, Verdict, ending_of
 from settled.stores.base import Change, Loss, RowRefused
 from settled.writer import VERBS, Writer, _resolve
 from tests.simulation import stand_ins
+from tests.simulation.bug import Bug, Plants
+from tests.simulation.bugs_of_groups import OF_GROUPS, UNTOLD
 from tests.simulation.database import Database
 from tests.simulation.store import SimStore
-
-Plants = list[tuple[Any, str, Any]]
-
-
-class Bug(NamedTuple):
-    """One known bug: where it was seen, how to plant it, and the rule that it breaks."""
-
-    seen: str
-    plants: Callable[[], Plants]
-    breaks: tuple[str, ...]
 
 
 def _unguarded_finish() -> Plants:
@@ -219,7 +211,6 @@ def _own_list_of_terminal_statuses() -> Plants:
 
 LATE = ("open past its bound", "a reader was told that it is open, past its bound")
 LOST = ("a living worker was declared lost", "a worker was taken for lost that lives, and of which nothing was wrong")
-UNTOLD = "who waited was not told, though somebody could"
 UNWRITTEN = "a verdict was not written though nothing prevented it"
 
 BUGS: dict[str, Bug] = {
@@ -272,6 +263,7 @@ BUGS: dict[str, Bug] = {
         "three SDKs wait for ever on a terminal status that is not in their list",
         _own_list_of_terminal_statuses, (UNTOLD,),
     ),
+    **OF_GROUPS,
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from settled import waiter
@@ -112,6 +112,8 @@ class Process:
         self.service.process = self
         if broker:
             broker.attach(self.service)
+        self.keys: dict[int, Any] = {}
+        """What this process knows of latest values, by the number of the task that refreshes them."""
         self.loop.call_soon(self._start)
 
     def _start(self) -> None:
@@ -203,17 +205,22 @@ class Process:
         return 200, "application/json", wire.body_of(row), {"ETag": wire.etag_of(row).decode()}
 
     def _changed(self, task_id: str, hold: int) -> Snapshot:
+        changed = waiter.changed(self.ledger, task_id, hold, closing=lambda: self.service.closing)
+        found: Snapshot = self.on_loop(changed, hold + 30)
+        return found
+
+    def on_loop(self, coroutine: Coroutine[Any, Any, Any], seconds: float = 30.0) -> Any:
+        """Have it run on the event loop, and wait for it."""
         told = stand_ins.Future()
 
-        async def look() -> None:
+        async def run() -> None:
             try:
-                told.set_result(await waiter.changed(self.ledger, task_id, hold, closing=lambda: self.service.closing))
+                told.set_result(await coroutine)
             except SettledError as error:
                 told.set_exception(error)
 
-        self.loop.call_soon(lambda: self._keep(self.loop.create_task(look())))
-        found: Snapshot = told.result(hold + 30)
-        return found
+        self.loop.call_soon(lambda: self._keep(self.loop.create_task(run())))
+        return told.result(seconds)
 
     def _keep(self, task: Any) -> None:
         self.last = task
@@ -239,10 +246,10 @@ class Running:
         self.process = process
         self._ended = ended
         number, self._attempt = call.args[0], call.context.attempt
-        self._task = number
         works = process.stage.plan.tasks[number].works
-        self._work: Work = works[min(self._attempt, len(works)) - 1]
         self._id = call.task_id
+        before = process.stage.referee.keys.refreshes.get(call.task_id, 0)
+        self._work: Work = works[min(before + self._attempt, len(works)) - 1]
         process.stage.referee.begun(process, call.task_id, self._attempt)
         kind = self._work.kind
         if kind in ("hang", "stubborn"):
@@ -261,7 +268,7 @@ class Running:
         elif kind == "unstorable":
             outcome = Outcome(None, '"\ud800"')
         else:
-            outcome = Outcome(None, f'"{self._task}:{self._attempt}"')
+            outcome = Outcome(None, f'"{self._id[-12:]}:{self._attempt}"')
         self.process.stage.referee.worked(self._id, self._attempt, outcome)
         self._ended(outcome)
 

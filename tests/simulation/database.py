@@ -27,10 +27,14 @@ from settled.stores.base import (
     Prune,
     Publish,
     Pulse,
+    Purge,
+    Put,
+    Refresh,
     RowRefused,
 )
 from settled.stores.rows import born
 from tests.simulation import stand_ins
+from tests.simulation.latest_rows import LatestRows
 
 PENDING, RUNNING, COMPLETED, FAILED = Status
 OPEN = (PENDING, RUNNING)
@@ -69,6 +73,7 @@ class Database:
         self.retention_ms = 604_800_000
         self.commits = 0
         self._told = told
+        self.latest = LatestRows()
         self.sent: dict[int, str] = {}
         """The ids that were given to new tasks when they were sent before."""
 
@@ -77,9 +82,9 @@ class Database:
     def commit(self, changes: Sequence[Change], now: int) -> list[list[Any]]:
         """Make all of the changes, or none and raise ``RowRefused``."""
         saved: Any = None
-        if len(changes) > 1 or len(changes[0].rows) > 1:
+        if len(changes) > 1 or len(changes[0].rows) > 1 or changes[0].verb in ("insert_batch", "refresh"):
             saved = (dict(self.rows), dict(self.turns), dict(self.keys), dict(self.workers), self.pulse_at,
-                     self.steady_since, self.refused, self.retention_ms)  # fmt: skip
+                     self.steady_since, self.refused, self.retention_ms, self.latest.copy())  # fmt: skip
         told: list[tuple[Any, ...]] = []
         self._changed = told
         try:
@@ -87,7 +92,7 @@ class Database:
         except RowRefused:
             if saved is not None:
                 (self.rows, self.turns, self.keys, self.workers, self.pulse_at, self.steady_since, self.refused,
-                 self.retention_ms) = saved  # fmt: skip
+                 self.retention_ms, self.latest) = saved  # fmt: skip
             raise
         self.commits += 1
         for change in told:
@@ -104,7 +109,11 @@ class Database:
         texts = (after.name, after.arguments, after.result_data, after.error_message, after.traceback)
         if any("\0" in text or "\ud800" in text for text in texts if text is not None):
             raise RowRefused("A text that no database stores.")
-        if not 0 <= after.attempt <= after.max_attempts or after.deadline_at > after.settles_at:
+        if (
+            after.max_attempts < 1
+            or not 0 <= after.attempt <= after.max_attempts
+            or after.deadline_at > after.settles_at
+        ):
             raise RowRefused("A CHECK failed.")
         if after.progress is not None and not 0 <= after.progress <= 1:
             raise RowRefused("A CHECK failed.")
@@ -135,6 +144,13 @@ class Database:
             self.keys[key] = row.id
         return row, True
 
+    def insert_batch(self, now: int, rows: Sequence[Sequence[NewTask]]) -> list[list[tuple[Snapshot, bool]]]:
+        return [self._insert_batch(now, batch) for batch in rows]
+
+    def _insert_batch(self, now: int, news: Sequence[NewTask]) -> list[tuple[Snapshot, bool]]:
+        first = self._insert(now, news[0])
+        return [first, *(self._insert(now, new) for new in news[1:])] if first[1] else [first]
+
     def _enlisted(self, worker: str) -> bool:
         found = self.workers.get(worker)
         return found is not None and found.lost_at is None
@@ -164,6 +180,8 @@ class Database:
                 error_type=v.error_type, traceback=v.traceback, finished_at=now,
             )  # fmt: skip
         self._put("settle", v, True, row, after)
+        if row.latest is not None and v.status is not PENDING:
+            self.latest.ended(after, v)
         if v.status is PENDING:
             self.turns[v.id] = v.due_at
         return True
@@ -277,15 +295,43 @@ class Database:
     def _prune(self, now: int, prune: Prune) -> int:
         old = [row for row in self.rows.values() if self._prunable(row, now, prune.age_ms)][: prune.limit]
         for row in old:
-            del self.rows[row.id], self.turns[row.id]
-            if row.key is not None:
-                del self.keys[row.name, row.key, row.owner or ""]
+            self._drop(row)
         return len(old)
 
     def _prunable(self, row: Snapshot, now: int, age_ms: int) -> bool:
         young, now_born = _least_id(now - age_ms), _least_id(now + 1)
         ended_at = row.settles_at if row.finished_at is None else row.finished_at
         return row.settled and (row.id < young or row.id >= now_born) and ended_at < now - age_ms
+
+    def delete(self, now: int, rows: Sequence[str]) -> list[bool]:
+        found = [self.rows.get(task_id) for task_id in rows]
+        settled = [row is not None and row.settled for row in found]
+        for row, gone in zip(found, settled, strict=True):
+            if row is not None and gone:
+                self._drop(row)
+        return settled
+
+    def _drop(self, row: Snapshot) -> None:
+        del self.rows[row.id], self.turns[row.id]
+        if row.key is not None:
+            del self.keys[row.name, row.key, row.owner or ""]
+
+    def refresh(self, now: int, rows: Sequence[Sequence[Refresh]]) -> list[list[Snapshot | None]]:
+        return [[self._refresh(now, item) for item in row] for row in rows]
+
+    def _refresh(self, now: int, item: Refresh) -> Snapshot | None:
+        if not self.latest.start(now, item):
+            return None
+        return self._insert(now, item.new._replace(id=item.task, latest=item.key))[0]
+
+    def put(self, now: int, rows: Sequence[Put]) -> list[bool]:
+        return [self.latest.put(now, row) for row in rows]
+
+    def purge(self, now: int, rows: Sequence[Purge]) -> list[bool]:
+        return [self.latest.purge(row) for row in rows]
+
+    def forget(self, now: int, rows: Sequence[int]) -> list[int]:
+        return [self.latest.forget(now, limit) for limit in rows]
 
     # -- what reads need
 

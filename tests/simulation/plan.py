@@ -35,6 +35,10 @@ class Task:
     key: bool = False
     waits: tuple[str, ...] = ("page",)  # page (over HTTP), thread, loop (both in the process that submitted)
     cancel_after: float | None = None
+    looks: tuple[float, ...] = ()
+    """It is the refresh of a key, and so many seconds after ``at`` somebody looks at it: nobody submits it."""
+    batch: int = 1
+    """So many of them are submitted together."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,16 @@ def _task(chance: Random) -> Task:
     attempts = chance.choice((1, 1, 2, 2, 3))
     timeout = chance.choice((1.0, 2.0, 3.0, 7.5))
     works = tuple(_work(chance, timeout) for _ in range(attempts))
+    looks: tuple[float, ...] = ()
+    if chance.random() < 0.2:
+        looks = tuple(sorted(round(chance.uniform(0.0, 6.0), 2) for _ in range(chance.choice((1, 2, 3, 4)))))
+        works = tuple(_work(chance, timeout) for _ in range(3))
+    batch = chance.choice((2, 3)) if not looks and chance.random() < 0.12 else 1
     return Task(
         round(chance.uniform(0.0, 1.5), 3), works, timeout, chance.choice((3.0, 5.0, 9.0)), attempts,
         chance.choice((0.0, 0.5, 1.0)), chance.choice(("coroutine", "coroutine", "process")), chance.random() < 0.5,
         chance.choice((("page",), ("page",), ("thread",), ("loop",), ("page", "loop"))),
-        round(chance.uniform(0.0, 4.0), 2) if chance.random() < 0.08 else None,
+        round(chance.uniform(0.0, 4.0), 2) if chance.random() < 0.08 else None, looks, batch,
     )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from settled.states import MOVES, End, Reason, Status
 from settled.stores.base import EXPIRY_MARGIN_MS
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import LEASE
+from tests.simulation.referee_of_batches import Batches
+from tests.simulation.referee_of_keys import Keys
 from tests.simulation.stand_ins import EPOCH_MS
 from tests.simulation.store import LONGEST, SimStore
 
@@ -40,6 +42,8 @@ class Referee:
         self.processes: dict[str, Any] = {}
         self.waiters: list[Waiter] = []
         self.attempts: dict[str, int] = {}
+        self.keys = Keys(self)
+        self.batches = Batches(self)
         self.open: set[str] = set()
         """The tasks that have not settled."""
         self.looking = 0
@@ -67,16 +71,7 @@ class Referee:
         self.history.append(
             (now - EPOCH_MS, host.number, verb, after.arguments, after.attempt, after.status, after.reason)
         )
-        if after.settled:
-            self.open.discard(after.id)
-        else:
-            self.open.add(after.id)
-            moments = self.world.moments
-            moments.add((after.deadline_at - EPOCH_MS) / 1000)
-            if after.status is Status.PENDING:
-                moments.add((after.due_at - EPOCH_MS) / 1000)
-            else:
-                moments.add((after.deadline_at - EXPIRY_MARGIN_MS - EPOCH_MS) / 1000)
+        self._note(after)
         if before is not None:
             self.expect(not before.settled, "a settled task was changed", before.status, after.status)
             if before.status is not after.status:
@@ -90,6 +85,21 @@ class Referee:
             self._begins(now, after)
         if verb == "insert":
             self._born(asked, after)
+            if after.latest is not None:
+                self.keys.begins(now, after)
+        elif after.latest is not None and after.settled:
+            self.keys.ends(after)
+
+    def _note(self, row: Snapshot) -> None:
+        """Which tasks are open, and when something comes of that."""
+        if row.settled:
+            self.open.discard(row.id)
+            return
+        self.open.add(row.id)
+        moments = self.world.moments
+        moments.add((row.deadline_at - EPOCH_MS) / 1000)
+        soon = row.due_at if row.status is Status.PENDING else row.deadline_at - EXPIRY_MARGIN_MS
+        moments.add((soon - EPOCH_MS) / 1000)
 
     def _born(self, asked: NewTask, row: Snapshot) -> None:
         alike = [r for r in self.stage.database.rows.values() if r.key == row.key and r.arguments == row.arguments]
@@ -152,10 +162,10 @@ class Referee:
         outcome = self.outcomes.get((row.id, row.attempt))
         if outcome is not None and outcome.result_data is not None and "\ud800" in outcome.result_data:
             return  # it cannot be stored
-        now = self.world.now
+        until = min(self.world.now, (row.settles_at - EPOCH_MS) / 1000)  # past its bound it is refused
         if not process.dead:
             since = max(when, process.trouble_until, self.stage.trouble_until)
-            self.expect(now - since < SLACK, "a verdict was not written though nothing prevented it", verdict.status)
+            self.expect(until - since < SLACK, "a verdict was not written though nothing prevented it", verdict.status)
 
     def _lost_a_worker(self, v: Verdict, row: Snapshot) -> None:
         lost = v.reason is Reason.WORKER_LOST or (v.error_message or "").startswith("worker_lost")
@@ -176,7 +186,8 @@ class Referee:
         if self.world.now - end > 0.5 or since < due or self.stage.broker.wrong:
             return
         living = list(self.stage.living())
-        anybody = max((process.trouble_until for process in living), default=0.0)
+        everybody = {*living, *self.processes.values()}  # also who has died since: a message may have gone to them
+        anybody = max((min(process.trouble_until, process.died_at) for process in everybody), default=0.0)
         anybody = max(anybody, self.stage.broker.away_until)
         for process in living:
             engine = process.service.engine
@@ -268,6 +279,7 @@ class Referee:
         for row in self.stage.database.rows.values():
             late = self.world.now * 1000 + EPOCH_MS - row.settles_at
             self.expect(row.settled or late < 0 or row.id in self.told, "open past its bound", row.status, row.attempt)
+        self.batches.finish()
         for waiter in self.waiters:
             self._ended(waiter)
         if not self.stage.plan.faults:
@@ -280,7 +292,10 @@ class Referee:
         if ending is None:
             self.expect(False, "a wait did not end", waiter.kind)
             return
-        row = self.stage.database.rows[waiter.task_id]
+        row = self.stage.database.rows.get(waiter.task_id)
+        if row is None:
+            self.batches.ended(waiter.task_id, waiter, ending)
+            return
         if ending.end in (End.COMPLETED, End.FAILED):
             status = Status.COMPLETED if ending.end is End.COMPLETED else Status.FAILED
             truth = (row.status, row.reason) if row.settled else (Status.FAILED, self.told.get(row.id))
@@ -289,11 +304,11 @@ class Referee:
             if ending.end is End.COMPLETED:
                 self.expect(ending.result == row.result, "who waited got another result", waiter.kind)
             return
-        reached = waiter.answers[-1] if waiter.answers else self._undisturbed(waiter, row)
+        reached = waiter.answers[-1] if waiter.answers else self.undisturbed(waiter, row)
         self.expect(ending.end is End.UNREACHABLE, "a wait ended in a way that it must not", waiter.kind, ending.end)
         self.expect(not reached, "who waited was not told, though somebody could", waiter.kind, ending.message)
 
-    def _undisturbed(self, waiter: Waiter, row: Snapshot) -> bool:
+    def undisturbed(self, waiter: Waiter, row: Snapshot) -> bool:
         if waiter.process is None:
             return False
         bound = (row.settles_at - EPOCH_MS) / 1000
@@ -305,6 +320,7 @@ class Referee:
         for row in self.stage.database.rows.values():
             task = plan.tasks[json.loads(row.arguments)["args"][0]]
             alone = len(plan.tasks) == 1 and plan.jitter < 0.01 and task.cancel_after is None
+            alone = alone and not task.looks and task.batch == 1
             if alone and self.stage.runs and task.works[0].kind == "ok" and task.works[0].seconds < task.timeout - 0.1:
                 first = row.status is Status.COMPLETED and row.attempt == 1
                 self.expect(first, "nothing was wrong, and it did not complete", row.status, row.reason, row.attempt)

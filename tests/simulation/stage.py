@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from settled import waiter
 from settled.errors import KeyConflict, SettledError
 from tests.simulation import stand_ins
+from tests.simulation.batching import submit_batch
 from tests.simulation.cast import FUNCTIONS, Isolation, Process, Seat, WriteTrouble
 from tests.simulation.database import Database
 from tests.simulation.disk import JOURNAL, Folder
+from tests.simulation.looking import look_at
 from tests.simulation.outside import (
     Broker,
     Lost,
@@ -103,6 +105,9 @@ class Stage:
             self.busy += 1
             self.world.moments.add(task.at)
             host = Outsider(-10 - number)
+            if task.looks:
+                self.looking(host, number, task)
+                continue
             self.world.call_at(task.at, host, lambda h=host, n=number, t=task: self._visit(h, n, t))  # type: ignore[misc]
 
     def _prepare(self, fault: Fault) -> None:
@@ -144,7 +149,10 @@ class Stage:
     def _visit(self, host: Outsider, number: int, task: Task) -> None:
         def visit() -> None:
             try:
-                self._page(host, number, task)
+                if task.batch > 1:
+                    submit_batch(self, number, task)
+                else:
+                    self._page(host, number, task)
             finally:
                 self.busy -= 1
 
@@ -172,6 +180,13 @@ class Stage:
                 self._wait(Waiter(kind, row.id, None, page.answers), host, page.run)
             else:
                 self._wait_inside(kind, row.id)
+
+    def looking(self, host: Outsider, number: int, task: Task) -> None:
+        """Those who look at the latest value of a key."""
+        self.busy += len(task.looks) - 1
+        for after in task.looks:
+            self.world.moments.add(task.at + after)
+            self.world.call_at(task.at + after, host, lambda: self.world.spawn(host, look_at(self, number, task)))
 
     def _wait(self, who: Waiter, host: Any, wait: Callable[[], Any]) -> None:
         self.referee.waiters.append(who)
@@ -227,7 +242,7 @@ class Stage:
 
     def run(self) -> Result:
         within = max(t.start_timeout + t.attempts * (t.timeout + LEASE + 2) for t in self.plan.tasks)
-        horizon = 45.0 + within
+        horizon = 50.0 + within
         world = self.world
         self.prepare()
         try:

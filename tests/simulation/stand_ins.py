@@ -260,6 +260,9 @@ MACHINE: dict[str, dict[str, Any]] = {
     "runner.context": {"time": _Time},
     "waiter": {"time": _Time},
     "machine": {"random": RANDOM},
+    "batch": {"time": _Time},
+    "ledger_batches": {"time": _Time},
+    "latest.keys": {"time": _Time, "new_id": new_id},
     "remote": {"time": _Time, "threading": THREADING},
 }  # fmt: skip
 """Module of settled → its names for the machine."""

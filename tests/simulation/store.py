@@ -13,12 +13,13 @@ from typing import Any
 from greenlet import getcurrent
 
 from settled.errors import LedgerFull, LedgerUnavailable
-from settled.records import Finding, NewTask, Snapshot, WorkerRow
+from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, WorkerRow
 from settled.states import Status
 from settled.stores.base import Backlog, Change, Due, Pulse, RowRefused, Written
+from tests.simulation.batch_reads import BatchReads
 from tests.simulation.database import Database, late_but_true
 from tests.simulation.scheduler import Fiber, World
-from tests.simulation.stand_ins import EPOCH_MS, new_id
+from tests.simulation.stand_ins import EPOCH_MS, new_ids
 
 BUSY_SECONDS = 2.0
 STALLED_MS = 20
@@ -102,18 +103,10 @@ class Transaction:
         self.began = began
 
 
-class NoBatches:
-    """``stores.base.Batches``, where there are none."""
-
-    def marks(self, batches: Sequence[str]) -> dict[str, list[object]]:
-        return {}
-
-
 class SimStore:
     """``stores.base.Store``, for one process."""
 
     pause = 0.0
-    batches = NoBatches()
 
     def __init__(self, server: Server, process: Any) -> None:
         self.server = server
@@ -124,6 +117,7 @@ class SimStore:
         self._closed = True
         self._writes = 0
         self._sent: dict[int, tuple[NewTask, str]] = {}
+        self.batches = BatchReads(self._look, self.now)
 
     # -- life
 
@@ -180,10 +174,10 @@ class SimStore:
     def _commit(self, changes: Sequence[Change], now: int) -> list[list[Any]]:
         """Give each new task its id once, however often it is sent, as ``PostgresStore`` does."""
         for verb, rows in changes:
-            if verb == "insert":
-                for row in rows:
-                    if id(row) not in self._sent:
-                        self._sent[id(row)] = (row, new_id(now))
+            for news in rows if verb == "insert_batch" else [rows] if verb == "insert" else ():
+                fresh = [new for new in news if id(new) not in self._sent]
+                ids = sorted(new_ids(now, len(fresh)))
+                self._sent.update((id(new), (new, id_)) for new, id_ in zip(fresh, ids, strict=True))
         self._database.sent = {key: id_ for key, (_, id_) in self._sent.items()}
         return self._database.commit(changes, now)
 
@@ -301,6 +295,27 @@ class SimStore:
     def prunable(self, age_ms: int, limit: int) -> int:
         rows, now = self._look().rows.values(), self.server.now()
         return min(limit, sum(self._database._prunable(row, now, age_ms) for row in rows))
+
+    def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
+        rows = self._look().latest.rows
+        return self._held([rows[key] for key in dict.fromkeys(map(tuple, keys)) if key in rows])
+
+    def list_latest(
+        self, name: str | None, after: tuple[str, str] | None, limit: int, *, failing: bool = False
+    ) -> list[LatestRow]:
+        rows = sorted(self._look().latest.rows.items())
+        found = [
+            row for key, row in rows
+            if name in (None, row.name) and (after is None or key > after) and (row.last_error or not failing)
+        ]  # fmt: skip
+        return self._held(found[:limit])
+
+    def former(self, name: str, key: str, limit: int) -> list[Former]:
+        return self._look().latest.formers.get((name, key), [])[:limit]
+
+    def _held(self, rows: Sequence[LatestRow]) -> list[LatestRow]:
+        now = self.server.now()
+        return [row._replace(as_of=now) for row in rows]
 
     def diagnose(self, *, deep: bool) -> list[Finding]:
         return []

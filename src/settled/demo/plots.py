@@ -99,6 +99,15 @@ async def disk_full(scratch: Scratch) -> None:
     await scratch.settled()
 
 
+async def clock_set(scratch: Scratch) -> None:
+    """The time of day is set an hour ahead while the task runs, then to an hour behind."""
+    await scratch.running()
+    for hours in (1, -1):
+        await scratch.set_the_clock(hours)
+        await asyncio.sleep(0.5)
+    await scratch.settled()
+
+
 async def file_deleted(scratch: Scratch) -> None:
     """Somebody deletes the database while the task runs."""
     await scratch.running()

@@ -1,4 +1,4 @@
-"""A ledger of its own, in a temporary folder, that is locked, filled up or deleted while a task runs."""
+"""A ledger of its own, in a temporary folder, that is locked, filled up, deleted or misled while a task runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from settled import Status, Task, Tasks
+from settled.clock import SystemClock
 from settled.demo.fault import Fault
 from settled.stores.sqlite import SQLiteStore
 
@@ -18,6 +19,16 @@ connection.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 time.sleep(float(sys.argv[2]))
 """
+
+
+class SetClock(SystemClock):
+    """The machine's clocks, of which somebody has set the one that tells the time of day."""
+
+    def __init__(self, hours: int) -> None:
+        self._ahead = hours * 3_600_000
+
+    def wall_ms(self) -> int:
+        return super().wall_ms() + self._ahead
 
 
 class Scratch:
@@ -68,13 +79,27 @@ class Scratch:
             if file.is_file():
                 file.unlink()
 
+    async def set_the_clock(self, hours: int) -> None:
+        """Let this ledger, and another process that opens it now, find the time of day so many hours off.
+
+        The machine's own clock is root's to set; what the library asks for the time (``settled.clock``) is not.
+        """
+        self._store.clock = SetClock(hours)
+        late_comer = SQLiteStore(self._file, SetClock(hours))
+        await asyncio.to_thread(late_comer.open)
+        late_comer.close()
+
     async def close(self) -> None:
         """Let go of the ledger and remove its folder."""
         await asyncio.to_thread(self.tasks.stop)
         self._folder.cleanup()
 
-    def _limit_pages(self, pages: int) -> None:
-        # The limit belongs to the writer's connection, which nobody else needs to reach.
+    @property
+    def _store(self) -> SQLiteStore:
         store = self.tasks.ledger.store
         assert isinstance(store, SQLiteStore)
-        store._connection().execute(f"PRAGMA max_page_count = {pages}").fetchone()
+        return store
+
+    def _limit_pages(self, pages: int) -> None:
+        # The limit belongs to the writer's connection, which nobody else needs to reach.
+        self._store._connection().execute(f"PRAGMA max_page_count = {pages}").fetchone()

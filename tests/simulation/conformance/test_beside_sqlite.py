@@ -12,9 +12,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from settled.clock import ManualClock
-from settled.records import Snapshot, Verdict
+from settled.records import LatestPolicy, Snapshot, Verdict
 from settled.states import Reason, Status
-from settled.stores.base import Beat, Change, Claim, Loss, Progress, Prune, Publish, RowRefused, Store
+from settled.stores.base import (
+    Beat,
+    Change,
+    Claim,
+    Loss,
+    Progress,
+    Prune,
+    Publish,
+    Purge,
+    Put,
+    Refresh,
+    RowRefused,
+    Store,
+)
 from settled.stores.sqlite import SQLiteStore
 from tests.simulation.stand_ins import EPOCH_MS
 from tests.simulation.world import SimulatedWorld
@@ -23,6 +36,7 @@ from tests.stores.making import POLICY, new_task, worker_row
 EFFORT = int(os.environ.get("SETTLED_EFFORT", "1"))
 NAMES = '["work"]'
 WORKERS = ("a", "b")
+KEPT = LatestPolicy(fresh_ms=4_000, retry_ms=1_000, retry_cap_ms=5_000, keep_ms=9_000, history=2)
 small = st.integers(0, 5)
 steps = st.one_of(
     st.tuples(st.just("insert"), st.sampled_from([None, "k"]), st.sampled_from([None, *WORKERS])),
@@ -39,6 +53,11 @@ steps = st.one_of(
     st.tuples(st.just("lose"), st.sampled_from(WORKERS), st.booleans()),
     st.tuples(st.just("dismiss"), st.sampled_from(WORKERS)),
     st.tuples(st.just("prune"), st.sampled_from([1_000, 60_000])),
+    st.tuples(st.just("delete"), small),
+    st.tuples(st.just("refresh"), st.sampled_from(["x", "y"]), st.booleans(), st.sampled_from([None, *WORKERS])),
+    st.tuples(st.just("put"), st.sampled_from(["x", "y"]), st.none() | small),
+    st.tuples(st.just("purge"), st.sampled_from(["x", "y"]), st.none() | small),
+    st.tuples(st.just("forget"), st.integers(1, 2)),
     st.tuples(st.just("pass"), st.sampled_from([0.001, 0.25, 1.0, 5.001, 12.0, 70.0])),
 )  # fmt: skip
 
@@ -69,8 +88,18 @@ class Both:
             return Change(verb, [Claim(worker, NAMES, limit, None if number is None else [self.task(number)])])
         if verb == "progress":
             return Change(verb, [Progress(self.task(values[0]), values[1], 0.5, "half")])
+        if verb == "delete":
+            return Change(verb, [self.task(values[0])])
+        if verb == "refresh":
+            key, force, worker = values
+            self.ids.append(f"018bcfe5-{len(self.ids):04x}-7000-8000-000000000000")
+            return Change(verb, [[Refresh(key, self.ids[-1], new_task(policy=POLICY, worker=worker), KEPT, force)]])
+        if verb in ("put", "purge"):
+            key, number = values
+            gone = None if number is None else self.task(number)
+            return Change(verb, [Put("work", key, "[1]", KEPT, gone) if verb == "put" else Purge("work", key, gone)])
         made = {
-            "publish": lambda limit: Publish(NAMES, limit), "enlist": worker_row, "lose": Loss,
+            "forget": int, "publish": lambda limit: Publish(NAMES, limit), "enlist": worker_row, "lose": Loss,
             "beat": lambda worker: Beat(worker, 2_500), "dismiss": str, "prune": lambda age: Prune(age, 10),
         }[verb](*values)  # fmt: skip
         return Change(verb, [made])
@@ -106,7 +135,9 @@ def seen(store: Store, ids: Sequence[str]) -> list[Any]:
     return [
         rows(store.read(ids)), rows(store.overdue(10)), rows(store.orphans(10)), store.next_deadline(),
         store.next_due(NAMES), store.next_publish(NAMES), store.pulse()[1:], store.counts(), store.backlog(),
-        sorted(store.workers()), [row.id for row in store.select(None, None, None, None, 10)],
+        sorted(store.workers()), store.list_latest(None, None, 9), store.list_latest("work", None, 9, failing=True),
+        store.former("work", "x", 9), sorted(store.latest([("work", "x"), ("work", "y")])),
+        [row.id for row in store.select(None, None, None, None, 10)],
     ]  # fmt: skip
 
 

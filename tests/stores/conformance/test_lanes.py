@@ -229,6 +229,14 @@ def test_a_rate_is_forgotten_when_it_has_no_say_any_more(world: World, store: St
     assert world.sql(f"SELECT lane FROM {table}") == []
 
 
+def end(store: Store, row: Snapshot, until: float) -> None:
+    """Settle it though others keep the ledger locked for long: one that never ended would keep its place."""
+    while time.monotonic() < until:
+        with suppress(LedgerUnavailable):
+            write(store, "settle", success(row))
+            return
+
+
 def test_stores_that_race_for_a_lane_never_overfill_it(world: World, store: Store) -> None:
     """Each claims, checks what runs by its own eyes, and settles: the number that ran at once is read from the rows."""
     for lane, places in {"a": 1, "b": 3}.items():
@@ -241,12 +249,6 @@ def test_stores_that_race_for_a_lane_never_overfill_it(world: World, store: Stor
     running: dict[str, int] = {"a": 0, "b": 0}
 
     until = time.monotonic() + 90
-
-    def end(racer: Store, row: Snapshot) -> None:
-        while time.monotonic() < until:  # one that never ended would keep its place
-            with suppress(LedgerUnavailable):
-                write(racer, "settle", success(row))
-                return
 
     def race(racer: Store) -> None:
         start.wait(timeout=10)
@@ -261,7 +263,7 @@ def test_stores_that_race_for_a_lane_never_overfill_it(world: World, store: Stor
                 for row in claimed:
                     with guard:
                         running[str(row.lane)] -= 1  # before it is written: from then on another may begin
-                    end(racer, row)
+                    end(racer, row, until)
             except LedgerUnavailable:  # the others kept it locked for long
                 continue
 

@@ -193,7 +193,8 @@ class Database:
         if not self._enlisted(claim.worker) or claim.lanes:
             return []
         names = names_of(claim.names)
-        among = self.rows.values() if claim.id is None else [self.rows[claim.id]] if claim.id in self.rows else []
+        ids = self.rows if claim.ids is None else [id_ for id_ in claim.ids if id_ in self.rows]
+        among = [self.rows[id_] for id_ in ids]
         due = [
             row for row in among
             if row.status is PENDING and row.due_at <= now < row.deadline_at and row.name in names

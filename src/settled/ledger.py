@@ -127,13 +127,18 @@ class Ledger:
 
     def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> Rows:
         """Take up to ``limit`` due tasks of these names, or the one task, to running."""
-        claim = Claim(worker, json.dumps(list(names)), limit, task_id)
+        claim = Claim(worker, json.dumps(list(names)), limit, None if task_id is None else [task_id])
         claimed: Rows = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
         return claimed
 
     def aclaim(self, worker: str, names: Sequence[str], limit: int, *, lanes: bool = False) -> asyncio.Future[Rows]:
         """The same on an event loop, for tasks in lanes or for all others."""
         return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit, None, lanes), READ_PATIENCE)
+
+    def aclaim_these(self, worker: str, names: Sequence[str], task_ids: Sequence[str]) -> asyncio.Future[Rows]:
+        """The same for those of these tasks that are due."""
+        claim = Claim(worker, json.dumps(list(names)), len(task_ids), task_ids)
+        return self._writer.awrite("claim", claim, READ_PATIENCE)
 
     async def auntold(self, worker: str) -> Rows:
         """What runs under this worker's name and nobody here was told of: its claim was written, the answer was lost.

@@ -41,6 +41,7 @@ class Publisher:
         self._emptied = threading.Event()
         self._away_until = 0.0
         self._silent_until = 0.0
+        self._look_at = 0.0
         self._thread = Periodic("settled-publisher", self._step)
 
     def start(self) -> None:
@@ -62,16 +63,26 @@ class Publisher:
         """Told by the writer of what was committed."""
         if len(self._queue) < MOST:
             mine = [row for _, (row, created) in rows if created and row.name in self._functions]
-            self._queue.extend(row for row in mine if row.lane is None)  # the others as far as their lanes have room
+            free = [row for row in mine if row.lane is None]
+            self._queue.extend(free)
+            if len(free) < len(mine):  # the others as far as their lanes have room
+                self._look_at = 0.0
             self._thread.wake()
 
     def _step(self) -> float:
         away_for = self._away_until - time.monotonic()
         if away_for > 0 or not self._publish_queued():
             return max(away_for, TICK)
+        now = time.monotonic()
+        if now < self._look_at:
+            return self._look_at - now
+        self._look_at = now + TICK
         again = self._ledger.unpublished(list(self._functions), AT_ONCE)
+        if not again:
+            return TICK
         self._queue.extend(again)
-        return 0.0 if again else TICK
+        self._look_at = 0.0
+        return 0.0
 
     def _publish_queued(self) -> bool:
         """Whether all of it could be handed over."""

@@ -23,6 +23,7 @@ from settled.ledger import Ledger
 from settled.periodic import Periodic
 from settled.publisher import Publisher
 from settled.runner.coroutine import Broken
+from settled.states import Reason
 from settled.sweeper import sweeper
 
 log = logging.getLogger("settled")
@@ -106,10 +107,11 @@ class Service:
         if kind is Bench:
             brings = None if self.remote is None else self.remote.name
         await asyncio.to_thread(lambda: self.enlist(brings, run_tasks=kind is not None))
-        if kind is not None and self.engine is None:
-            engine = kind(self.ledger, self._functions, self._places)
-            engine.start()
-            self.engine = engine
+        with self._guard:
+            if kind is not None and self.engine is None:
+                engine = kind(self.ledger, self._functions, self._places)
+                engine.start()
+                self.engine = engine
 
     def begin_closing(self) -> None:
         """Take no more work and answer every long poll at once; from the loop's thread."""
@@ -175,6 +177,7 @@ class Service:
             background, self._background = self._background, None
         atexit.unregister(self.stop)
         if background is None:
+            self._leave_a_closed_loop()
             self.let_go()
             return
         ending = asyncio.run_coroutine_threadsafe(self.end(), background.loop)
@@ -192,6 +195,7 @@ class Service:
         """Open the ledger and be a worker, with a loop in a background thread."""
         self.ready()
         with self._beginning:
+            self._leave_a_closed_loop()
             if self.engine is None:
                 self.start(Bench)
 
@@ -200,6 +204,30 @@ class Service:
         self.begin()
         assert isinstance(self.engine, Bench)
         self.engine.carry(task_id)
+
+    async def abegin(self) -> None:
+        """Open the ledger and be a worker, on the running loop; ``end`` ends it."""
+        self._leave_a_closed_loop()
+        await self.serve(Bench)
+        atexit.register(self.stop)  # the engine may end its loop without a word
+
+    async def acarry(self, task_id: str) -> None:
+        """The same as ``carry``, on an event loop: that of the bench, if nothing has begun elsewhere yet."""
+        bench = self.engine
+        if bench is None or (isinstance(bench, Bench) and bench.loop.is_closed()):
+            await self.abegin()
+            bench = self.engine
+        assert isinstance(bench, Bench)
+        if bench.loop is asyncio.get_running_loop():
+            await bench.acarry(task_id)
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(bench.acarry(task_id), bench.loop))
+
+    def give_up(self, task_id: str, reason: Reason, message: str) -> None:
+        """End the attempt at a task that is carried here."""
+        bench = self.engine
+        if isinstance(bench, Bench):
+            bench.on_loop(bench.give_up, task_id, reason, message)
 
     def refuse(self, task_id: str, why: str) -> None:
         """Settle a task that the engine will never carry."""
@@ -238,6 +266,13 @@ class Service:
         engine = self.engine
         if engine is not None:
             engine.look()
+
+    def _leave_a_closed_loop(self) -> None:
+        """An engine that ran on a loop of other people's is of no more use once that has ended."""
+        bench = self.engine
+        if isinstance(bench, Bench) and bench.loop.is_closed():
+            bench.leave()
+            self.engine = None
 
     def _begin(self, *threads: Periodic) -> None:
         for thread in threads:

@@ -397,6 +397,10 @@ class Tasks(Batches):
         """
         self._service.carry(task_id)
 
+    async def acarry(self, task_id: str) -> None:
+        """The same on an event loop, where the task then runs. When this is cancelled, the attempt goes on."""
+        await self._service.acarry(task_id)
+
     def _running(self) -> None:
         runs_tasks = self.embedded and not context.in_task_process
         if runs_tasks and self._service.engine is None and not self._service.closing:

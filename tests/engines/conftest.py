@@ -51,5 +51,7 @@ def world(shared: EngineWorld) -> Iterator[EngineWorld]:
 def idle(shared: EngineWorld) -> Iterator[EngineWorld]:
     """With no worker alive."""
     shared.down()
+    if shared.kind.command and shared.kind.messages():
+        shared.kind.lose_messages()  # a killed worker of Celery may have acknowledged nothing for two seconds
     yield shared
     shared.check()

@@ -41,6 +41,13 @@ def doubles(numbers: list[int]) -> list[int]:
     return [2 * number for number in numbers]
 
 
+async def newest(key: str) -> str:
+    """The latest value of a key, or an upstream that fails."""
+    if key.endswith("-fails"):
+        raise ValueError("the upstream is away")
+    return key.upper()
+
+
 def fails(context: Context) -> None:
     executed(context)
     raise ValueError("as it is told to")
@@ -94,4 +101,5 @@ def build(url: str, engine: RemoteEngine | None, **options: Any) -> Tasks:
     one_by_one = Limit(concurrency=1, key=lambda path: path)
     tasks.task(timeout=60, start_timeout=120, backoff=0.05, limit=one_by_one)(alone)
     tasks.task(timeout=60, start_timeout=60, batch=10)(doubles)
+    tasks.latest(fresh_for=600, retry_after=600, timeout=60, start_timeout=60)(newest)
     return tasks

@@ -93,7 +93,7 @@ class CeleryKind(Kind):
 
 class ProcrastinateKind(Kind):
     engine = "procrastinate"
-    command = (*WORKER, "--engine", "procrastinate", TARGET, "--concurrency", "4", "--drain", "1")
+    command = (*WORKER, "--engine", "procrastinate", TARGET, "--concurrency", "4", "--drain", "5")
 
     def __init__(self) -> None:
         self._server = servers.postgres()

@@ -93,15 +93,17 @@ def _limit_counted_by_each_process() -> Plants:
 def _rate_that_a_retry_does_not_heed() -> Plants:
     waiting = Lanes._waiting
 
-    def claimable(self: Lanes, now: int, claim: Claim, names: frozenset[str]) -> Iterator[list[Snapshot]]:
+    def claimable(
+        self: Lanes, now: int, claim: Claim, names: frozenset[str], wanted: str | None
+    ) -> Iterator[list[Snapshot]]:
         again = [
             row for row in self._database.rows.values()
-            if row.lane is not None and row.attempt and row in waiting(self, now, str(row.lane), names, claim.id)
+            if row.lane is not None and row.attempt and row in waiting(self, now, str(row.lane), names, wanted)
         ]  # fmt: skip
         if again and again[0].lane_places is None:
             yield again[: claim.limit]
         else:
-            yield from heeding(self, now, claim, names)
+            yield from heeding(self, now, claim, names, wanted)
 
     heeding = Lanes.claimable
     return [(Lanes, "claimable", claimable)]

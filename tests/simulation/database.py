@@ -197,14 +197,20 @@ class Database:
         if not self._enlisted(claim.worker):
             return []
         names = names_of(claim.names)
-        claimed = [] if claim.lanes else self._begin(now, claim, self._free(now, claim, names)[: claim.limit])
-        if claim.lanes or (claim.id is not None and not claimed):
-            for rows in self.lanes.claimable(now, claim, names):
+        if claim.ids is None:
+            return self._claim_some(now, claim, names, None)
+        one = claim._replace(limit=1)
+        return [row for id_ in claim.ids for row in self._claim_some(now, one, names, id_)]
+
+    def _claim_some(self, now: int, claim: Claim, names: frozenset[str], wanted: str | None) -> list[Snapshot]:
+        claimed = [] if claim.lanes else self._begin(now, claim, self._free(now, names, wanted)[: claim.limit])
+        if claim.lanes or (wanted is not None and not claimed):
+            for rows in self.lanes.claimable(now, claim, names, wanted):
                 claimed += self._begin(now, claim, rows)
         return claimed
 
-    def _free(self, now: int, claim: Claim, names: frozenset[str]) -> list[Snapshot]:
-        among = self.rows.values() if claim.id is None else [self.rows[claim.id]] if claim.id in self.rows else []
+    def _free(self, now: int, names: frozenset[str], wanted: str | None) -> list[Snapshot]:
+        among = self.rows.values() if wanted is None else [self.rows[wanted]] if wanted in self.rows else []
         due = [
             row for row in among
             if row.status is PENDING and row.lane is None and row.due_at <= now < row.deadline_at and row.name in names

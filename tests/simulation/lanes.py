@@ -18,21 +18,21 @@ class Lanes:
         self._database = database
         self.next_us: dict[str, int] = {}
 
-    def claimable(self, now: int, claim: Claim, names: frozenset[str]) -> Iterator[list[Snapshot]]:
+    def claimable(self, now: int, claim: Claim, names: frozenset[str], wanted: str | None) -> Iterator[list[Snapshot]]:
         """Of each lane what may start now; whoever takes it goes on to ask for the next."""
-        lanes = self._lanes(now, names) if claim.id is None else self._lane_of(claim.id)
+        lanes = self._lanes(now, names) if wanted is None else self._lane_of(wanted)
         left = claim.limit
         for lane in lanes:
             due = lane.due_at <= now
             room = self.room(lane, now, left) if due else 0
-            rows = self._waiting(now, lane.lane, names, claim.id)[:room]
+            rows = self._waiting(now, lane.lane, names, wanted)[:room]
             if rows:
                 left -= len(rows)
                 if lane.gap_us is not None:
                     self.next_us[lane.lane] = max(lane.next_us, now * 1000) + len(rows) * lane.gap_us
                 yield rows
-            elif not room and claim.id is not None and due:
-                self._full(claim.id, now + PUBLISH_SOON_MS)
+            elif not room and wanted is not None and due:
+                self._full(wanted, now + PUBLISH_SOON_MS)
             if left <= 0:
                 return
 

@@ -13,6 +13,7 @@ from settled.errors import BadInput
 from settled.ledger import Inserted
 from settled.post import Post
 from settled.records import NewTask
+from settled.states import Reason
 
 
 class Engine(Protocol):
@@ -58,6 +59,18 @@ class Home(Protocol):
 
     def stop(self) -> None:
         """Drain, give the worker's row back and close."""
+
+    async def abegin(self) -> None:
+        """The same as ``begin`` for an engine with an event loop, on which its tasks will run."""
+
+    async def acarry(self, task_id: str) -> None:
+        """The same as ``carry``, on the loop of ``abegin``; what runs goes on when this is cancelled."""
+
+    async def end(self) -> None:
+        """The same as ``stop``, on that loop."""
+
+    def give_up(self, task_id: str, reason: Reason, message: str) -> None:
+        """End the attempt at a task that is carried here, if there is one; from any thread."""
 
     def refuse(self, task_id: str, why: str) -> None:
         """Settle a task as ``enqueue_failed`` that was taken at first, if no attempt at it has begun."""

@@ -2,24 +2,29 @@
 
 It is the embedded engine without its looking for work. So a task meets the same isolations, limits, progress and
 cancellation wherever it runs, and a worker of Celery is a worker like any other to whoever looks at the ledger.
+
+An engine that brings its tasks in threads has one of them wait for each. One that has an event loop brings them on
+that loop, which is the bench's too: then no thread changes hands but the writer's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
 
 from settled.engines.embedded import STOPPING, EmbeddedEngine, Registered
+from settled.engines.gate import Gate
 from settled.errors import BadTaskId, LedgerUnavailable, TaskNotFound
-from settled.ledger import Inserted, Ledger
-from settled.post import Post
+from settled.ledger import Ledger
 from settled.records import NewTask, Snapshot, Verdict
 from settled.runner.attempt import Attempt
-from settled.states import Status
+from settled.states import Reason, Status
 
 log = logging.getLogger("settled")
 PATIENCE = 10.0
@@ -27,18 +32,22 @@ PATIENCE = 10.0
 TRIES = 3
 """To claim what ought to be claimable."""
 WRITTEN_WITHIN = 10.0
-"""Seconds that a carried task's end waits to be written before the engine's thread is freed; it stays queued beyond."""
+"""Seconds that a carried task's end waits to be written before the engine is told so; it stays queued beyond."""
+_LATE = "Attempt %d of task %s has not left its worker in time; its row settles all the same"
+MOST_TURNED_AWAY = 1_000
+"""Threads for what was brought on the loop and not let through at once, as while the ledger is away."""
 
 
 class _Carried:
-    """An attempt that an engine's thread waits for."""
+    """An attempt that an engine waits for, in a thread or on the bench's loop."""
 
-    __slots__ = ("left", "settled", "written")
+    __slots__ = ("left", "row", "settled", "written")
 
-    def __init__(self) -> None:
-        self.left: Future[None] = Future()
+    def __init__(self, row: Snapshot, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.row = row
+        self.left: Future[None] | asyncio.Future[None] = Future() if loop is None else loop.create_future()
         self.settled = False  # there is a verdict; none for what was cancelled or expired by others
-        self.written: Future[bool] = Future()
+        self.written: Future[bool] | asyncio.Future[bool] = Future() if loop is None else loop.create_future()
 
 
 class Bench(EmbeddedEngine):
@@ -47,44 +56,81 @@ class Bench(EmbeddedEngine):
     def __init__(self, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int]) -> None:
         super().__init__(ledger, functions, places)
         self._carried: dict[tuple[str, int], _Carried] = {}
-        self._publish = ledger.inserted
         self._pause = threading.Event()  # never set: it is only waited for
+        self._threads = ThreadPoolExecutor(MOST_TURNED_AWAY, thread_name_prefix="settled-carry")
+        self._gate: Gate[_Carried]
 
-    def carry(self, task_id: str) -> None:
+    def start(self) -> None:
+        publish = self._ledger.inserted
+        super().start()
+        self._ledger.inserted = publish  # what is submitted here is for the engine to bring
+        self._gate = Gate(self._loop, self._claim_these, self._begin)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop on which it runs what it is brought."""
+        return self._loop
+
+    def leave(self) -> None:
+        """Let go of a loop that was closed under it."""
+        self.drain()
+        self._watchdog.stop(patience=0)
+
+    def carry(self, task_id: str, *, refused: int = 0, unsure: bool = False) -> None:
         """Claim the task and run the attempt; return when its work has left and its verdict is written.
 
-        A message for a task that has settled, runs elsewhere or is not known is dropped.
+        A message for a task that has settled, runs elsewhere or is not known is dropped. ``refused`` says how often
+        it was turned away just now, ``unsure`` that it may have been claimed for this process already.
         """
-        row = self._taken(task_id)
+        row = self._taken(task_id, refused, unsure)
         if row is None:
             return
-        key = row.id, row.attempt
-        carried = _Carried()
-        if self._carried.setdefault(key, carried) is not carried:
+        carried = _Carried(row)
+        if self._carried.setdefault((row.id, row.attempt), carried) is not carried:
             return
-        grace = self._functions[row.name].function.kill_grace
-        size = self._functions[row.name].function.group
-        if size:
-            self._on_loop(self._launch_together, [row, *self._others(row, size - 1)])
-        else:
-            self._on_loop(self._launch, row)
+        self.on_loop(self._launch_with_others, row)
+        assert isinstance(carried.left, Future)
+        assert isinstance(carried.written, Future)
         try:
-            carried.left.result(timeout=row.timeout_ms / 1000 + grace + STOPPING + WRITTEN_WITHIN)
+            carried.left.result(timeout=self._leaves_within(row))
             carried.written.result(timeout=WRITTEN_WITHIN)
         except FutureTimeout:
-            log.warning(
-                "Attempt %d of task %s has not left its worker in time; its row settles all the same", *key[::-1]
-            )
-        finally:
-            self._carried.pop(key, None)
+            log.warning(_LATE, row.attempt, row.id)
+
+    async def acarry(self, task_id: str) -> None:
+        """The same for what is brought on the bench's own loop.
+
+        An attempt goes on when this is cancelled, for it may be another's wish than to end it: see ``give_up``.
+        """
+        if not self._accepting:
+            return
+        carried, unsure = await self._gate.ask(task_id)
+        if carried is None:  # seldom, and a matter of several steps
+            again = partial(self.carry, task_id, refused=0 if unsure else 1, unsure=unsure)
+            await self._loop.run_in_executor(self._threads, again)
+            return
+        assert isinstance(carried.left, asyncio.Future)
+        assert isinstance(carried.written, asyncio.Future)
+        try:
+            async with asyncio.timeout(self._leaves_within(carried.row) + WRITTEN_WITHIN):
+                await carried.left
+                await carried.written
+        except TimeoutError:
+            log.warning(_LATE, carried.row.attempt, task_id)
+
+    def give_up(self, task_id: str, reason: Reason, message: str) -> None:
+        """End the attempt at a task that runs here, for the engine says so; on the loop."""
+        for (id_, _), attempt in list(self._attempts.items()):
+            if id_ == task_id:
+                attempt.give_up(reason, message)
 
     # -- the embedded engine, without what only an engine of its own does
 
     def before_insert(self, new: NewTask) -> NewTask:
         return new
 
-    def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
-        self._publish(rows, post)
+    def look(self) -> None:
+        """Others have written something: a cancel, at most, and that is seen at the next tick."""
 
     def settle(self, verdict: Verdict) -> None:
         carried = self._carried.get((verdict.id, verdict.attempt))
@@ -96,24 +142,67 @@ class Bench(EmbeddedEngine):
 
     def left(self, attempt: Attempt) -> None:
         super().left(attempt)
-        carried = self._carried.get((attempt.row.id, attempt.row.attempt))
+        carried = self._carried.pop((attempt.row.id, attempt.row.attempt), None)
         if carried is not None:
-            if not carried.settled:
+            if not carried.settled and not carried.written.done():
                 carried.written.set_result(False)
-            carried.left.set_result(None)
+            if not carried.left.done():  # whoever brought it may be gone
+                carried.left.set_result(None)
 
     async def _claim(self) -> None:
         """Nothing is looked for: what is due is brought."""
 
+    # -- what was let through, on the loop
+
+    def _begin(self, row: Snapshot) -> _Carried:
+        carried = self._carried[row.id, row.attempt] = _Carried(row, self._loop)
+        self._launch_with_others(row)
+        return carried
+
+    def _launch_with_others(self, row: Snapshot) -> None:
+        """Launch it; where a call takes several tasks, with others of its name that wait.
+
+        A message for one of these comes too late, and is dropped.
+        """
+        size = self._functions[row.name].function.group
+        if not size:
+            self._launch(row)
+        elif size == 1 or row.lane is not None:
+            self._launch_together([row])
+        else:
+            others = self._ledger.aclaim(str(self._ledger.worker), [row.name], size - 1)
+            others.add_done_callback(partial(self._launch_one_call, row))
+
+    def _launch_one_call(self, row: Snapshot, claim: asyncio.Future[list[Snapshot]]) -> None:
+        others = [] if claim.exception() else claim.result()
+        self._launch_together([row, *(other for other in others if other.timeout_ms == row.timeout_ms)])
+        for other in others:
+            if other.timeout_ms != row.timeout_ms:
+                self._launch_together([other])
+
+    def _leaves_within(self, row: Snapshot) -> float:
+        grace = self._functions[row.name].function.kill_grace
+        return row.timeout_ms / 1000 + grace + STOPPING + WRITTEN_WITHIN
+
     # -- the gate
 
-    def _taken(self, task_id: str) -> Snapshot | None:
+    def _claim_these(self, task_ids: Sequence[str]) -> asyncio.Future[list[Snapshot]]:
+        worker = self._ledger.worker
+        if worker is None:  # the ledger was away when it began: the heartbeat enlists it
+            nothing = self._loop.create_future()
+            nothing.set_result([])
+            return nothing
+        return self._ledger.aclaim_these(worker, list(self._functions), task_ids)
+
+    def _taken(self, task_id: str, refused: int, unsure: bool) -> Snapshot | None:
         until = time.monotonic() + PATIENCE
-        refused, unsure = 0, False
+        asked = refused > 0
         while self._accepting and refused < TRIES:
             try:
                 worker = self._ledger.worker
-                claimed = self._ledger.claim(worker, list(self._functions), 1, task_id) if worker else []
+                ask = worker is not None and not asked
+                asked = False
+                claimed = self._ledger.claim(str(worker), list(self._functions), 1, task_id) if ask else []
                 if claimed:
                     return claimed[0]
                 row = self._row(task_id)
@@ -132,19 +221,6 @@ class Bench(EmbeddedEngine):
                     return None
                 self._pause.wait(1.0)
         return None
-
-    def _others(self, row: Snapshot, number: int) -> Sequence[Snapshot]:
-        """What waits to be run in one call with it; a message for one of these comes too late, and is dropped."""
-        if not number or row.lane is not None:
-            return []
-        try:
-            rows = self._ledger.claim(str(self._ledger.worker), [row.name], number)
-        except LedgerUnavailable:
-            return []
-        for other in rows:
-            if other.timeout_ms != row.timeout_ms:
-                self._on_loop(self._launch_together, [other])
-        return [other for other in rows if other.timeout_ms == row.timeout_ms]
 
     def _row(self, task_id: str) -> Snapshot | None:
         try:

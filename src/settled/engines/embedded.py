@@ -135,11 +135,11 @@ class EmbeddedEngine:
 
     def not_inserted(self, new: NewTask) -> None:
         if new.worker is not None:
-            self._on_loop(self._free_place, self._functions[new.name].isolation)
+            self.on_loop(self._free_place, self._functions[new.name].isolation)
 
     def look(self) -> None:
         """Look for work now, for another process may have brought some; from any thread."""
-        self._on_loop(self._wake.ring)
+        self.on_loop(self._wake.ring)
 
     # -- what an attempt needs (attempt.Desk)
 
@@ -163,7 +163,8 @@ class EmbeddedEngine:
 
     # -- the inside, on the loop
 
-    def _on_loop(self, call: Callable[..., object], *args: object) -> None:
+    def on_loop(self, call: Callable[..., object], *args: object) -> None:
+        """Have it called on the loop; from any thread."""
         try:
             self._loop.call_soon_threadsafe(call, *args)
         except RuntimeError:
@@ -348,11 +349,11 @@ class EmbeddedEngine:
 
     def _watch(self) -> float:
         if self._accepting and self._looking.done():  # a task function has cancelled all that runs on its loop
-            self._on_loop(self._look_on)
+            self.on_loop(self._look_on)
         for attempt in list(self._attempts.values()):
             attempt.break_if_stuck(STUCK)
         if not self._ledger.store.inline and self._ledger.worker is not None:
-            self._on_loop(self._stop_what_may_begin_elsewhere)
+            self.on_loop(self._stop_what_may_begin_elsewhere)
         return TICK / 2 if self._attempts else TICK  # well before the sweeper, which cannot say where it stuck
 
 

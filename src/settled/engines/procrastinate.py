@@ -2,27 +2,29 @@
 
 What is published is a job with the task's id. It is no retry strategy's: a lost attempt is found by its worker's
 lock and lease, and its next one is published from its row. Jobs are handed over on a connection of our own, never
-on the app's asynchronous pool, which belongs to an event loop.
+on the app's asynchronous pool, which belongs to an event loop. In a worker the tasks run on that loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from procrastinate import App
+from procrastinate import App, JobContext
 from procrastinate.exceptions import ConnectorException
+from procrastinate.job_context import AbortReason
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 from procrastinate.types import JSONDict
 from psycopg import InterfaceError, OperationalError
 
 from settled.engines.base import EngineRefused, Home, Message, no_arguments
+from settled.states import Reason
 
-MOST_AT_ONCE = 1_000
-"""Threads that may carry tasks in one worker; how many do is the worker's ``concurrency``."""
+POLL = 1.0
+"""Seconds between two looks for jobs. Procrastinate (3.10) forgets a notification that comes while it looks."""
+_INTERRUPTED = "The worker was shut down, as in a deploy, and the task did not finish in the time that was left."
 
 
 class ProcrastinateEngine:
@@ -43,14 +45,19 @@ class ProcrastinateEngine:
         self._connector: Any = None
 
     def attach(self, home: Home) -> None:
-        threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="settled-carry")
-
-        async def run(id: str) -> None:  # noqa: A002 - the job's argument, as people see it in their table
-            await asyncio.get_running_loop().run_in_executor(threads, home.carry, id)
+        async def run(context: JobContext, id: str) -> None:  # noqa: A002 - the argument, as people see it in their table
+            try:
+                await home.acarry(id)
+            except asyncio.CancelledError:
+                if context.abort_reason() is AbortReason.USER_REQUEST:
+                    home.give_up(id, Reason.CANCELLED, "Its job was aborted in Procrastinate.")
+                else:
+                    home.give_up(id, Reason.INTERRUPTED, _INTERRUPTED)
+                raise
 
         self._home = home
         self._connector = self.app.connector.get_sync_connector()
-        self.app.task(name=self.task_name, queue=self.queue, retry=False)(run)
+        self.app.task(name=self.task_name, queue=self.queue, retry=False, pass_context=True)(run)
 
     def prepare(self) -> None:
         """Its driver is imported with it."""
@@ -67,16 +74,20 @@ class ProcrastinateEngine:
             raise EngineRefused(f"{type(error.__cause__).__name__}: {error.__cause__}") from error
 
     def work(self, *, concurrency: int | None, drain: float | None, arguments: Sequence[str]) -> None:
-        assert self._home is not None
         no_arguments(self.name, arguments)
-        self._home.begin()
+        asyncio.run(self._work(concurrency or 10, drain))
+
+    async def _work(self, concurrency: int, drain: float | None) -> None:
+        assert self._home is not None
+        await self._home.abegin()
         try:
-            self.app.run_worker(
-                queues=[self.queue], concurrency=concurrency or 10, delete_jobs="always",
-                shutdown_graceful_timeout=drain, install_signal_handlers=True,
-            )  # fmt: skip
+            async with self.app.open_async():
+                await self.app.run_worker_async(
+                    queues=[self.queue], concurrency=concurrency, delete_jobs="always", fetch_job_polling_interval=POLL,
+                    shutdown_graceful_timeout=drain, install_signal_handlers=True,  # type: ignore[arg-type]
+                )  # fmt: skip
         finally:
-            self._home.stop()
+            await self._home.end()
 
     def close(self) -> None:
         self._connector.close()

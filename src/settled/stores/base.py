@@ -33,12 +33,12 @@ class RowRefused(SettledError):
 
 
 class Claim(NamedTuple):
-    """A worker asks for work: at most ``limit`` tasks of these names, or the one task ``id``, in a lane or not."""
+    """A worker asks for work: at most ``limit`` tasks of these names, or those of these ``ids``, in a lane or not."""
 
     worker: str
     names: str  # a JSON list
     limit: int
-    id: str | None = None
+    ids: Sequence[str] | None = None
     lanes: bool = False  # whether it asks for those in lanes, or for all others
 
 

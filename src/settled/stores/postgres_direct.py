@@ -36,7 +36,9 @@ SHARE = 0.01
 ABSENT = 0.75
 RETRY = 0.2
 HINT = 0.02
-"""Seconds between two hints, at least: one is as good as many."""
+"""Seconds between two hints, in the long run: one is as good as many."""
+AT_ONCE = 3
+"""Hints that may follow each other at once: a lone task's claim must not hold up the word of its end."""
 PATIENCE = 5.0
 """Seconds that a worker waits for its lock."""
 
@@ -57,7 +59,7 @@ class Direct:
         self._hint: Callable[[], None] = lambda: None
         self._others = 0  # that listen
         self._news = False
-        self._told_at = 0.0
+        self._tell_at = 0.0
         self._session: Connection | None = None
         self._server = ""
         self._looked = threading.Event()
@@ -153,10 +155,11 @@ class Direct:
                 self._look(session, now)
                 look_at = now + max(LOOK, self.pause)
             self._take_orders(session)
-            if self._news and now >= self._told_at + HINT:
-                self._news, self._told_at = False, now
+            if self._news and now >= self._tell_at:
+                self._news = False
+                self._tell_at = max(self._tell_at, now - (AT_ONCE - 1) * HINT) + HINT
                 session.execute(f"NOTIFY {self._channel}")
-            until = min(look_at, self._told_at + HINT) if self._news else look_at
+            until = min(look_at, self._tell_at) if self._news else look_at
             ready, _, _ = select.select([session.fileno(), self._wake[0]], [], [], max(0.0, until - time.monotonic()))
             if self._wake[0] in ready:
                 os.read(self._wake[0], 4096)

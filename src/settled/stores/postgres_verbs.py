@@ -139,12 +139,11 @@ def claim(rows: Sequence[Claim]) -> Plan:
     plans = []
     for row in rows:
         values = {"worker": row.worker, "names": texts(json.loads(row.names)), "margin": EXPIRY_MARGIN_MS}
-        if row.id is not None:
-            one = {**values, "id": row.id}
-            ways = [("claim_one", one), ("claim_one_of_lane", {**one, "soon": PUBLISH_SOON_MS})]
+        if row.ids is not None:
+            way = "claim_these", {**values, "id": texts(sorted(row.ids)), "soon": PUBLISH_SOON_MS}
         else:
-            ways = [("claim_lanes" if row.lanes else "claim", {**values, "limit": row.limit})]
-        plans.append(Plan(ways, _taken_together))
+            way = "claim_lanes" if row.lanes else "claim", {**values, "limit": row.limit}
+        plans.append(Plan([way], _taken_together))
     return together(plans)
 
 

@@ -54,9 +54,10 @@ class Lane(NamedTuple):
 
 
 def claim(cursor: sqlite3.Cursor, now: int, asked: Claim) -> Rows:
-    """Move tasks of lanes to running, the longest waiting first, as far as their lanes have room."""
-    values = {"worker": asked.worker, "names": asked.names, "id": asked.id, "now": now, "margin": EXPIRY_MARGIN_MS}
-    which = "lanes" if asked.id is None else "lane_of"
+    """Move tasks of lanes to running, the longest waiting first, as far as their lanes have room; or one by its id."""
+    wanted = asked.ids[0] if asked.ids else None
+    values = {"worker": asked.worker, "names": asked.names, "id": wanted, "now": now, "margin": EXPIRY_MARGIN_MS}
+    which = "lanes" if wanted is None else "lane_of"
     claimed: Rows = []
     for lane in _lanes(cursor, which, values):
         room = lane.room(now, asked.limit - len(claimed)) if lane.due_at <= now else 0
@@ -66,8 +67,8 @@ def claim(cursor: sqlite3.Cursor, now: int, asked: Claim) -> Rows:
             if taken and lane.gap_us is not None:
                 next_us = max(lane.next_us, now * 1000) + len(taken) * lane.gap_us
                 cursor.execute(SQL["lane_took"], {"lane": lane.lane, "next_us": next_us})
-        elif asked.id is not None and lane.due_at <= now:
-            cursor.execute(SQL["lane_was_full"], {"id": asked.id, "soon": now + PUBLISH_SOON_MS})
+        elif wanted is not None and lane.due_at <= now:
+            cursor.execute(SQL["lane_was_full"], {"id": wanted, "soon": now + PUBLISH_SOON_MS})
         if len(claimed) >= asked.limit:
             break
     return claimed

@@ -122,14 +122,21 @@ class Transaction:
         return claimed
 
     def _claimed(self, row: Claim) -> list[Any]:
+        if row.ids is not None:
+            claimed: list[Any] = []
+            for id_ in row.ids:
+                one = row._replace(ids=[id_], limit=1)
+                claimed += self._claimed_free(one) or sqlite_lanes.claim(self._cursor(), self.now, one)
+            return claimed
+        return sqlite_lanes.claim(self._cursor(), self.now, row) if row.lanes else self._claimed_free(row)
+
+    def _claimed_free(self, row: Claim) -> list[Any]:
+        """Of those in no lane."""
         values = {
-            "worker": row.worker, "names": row.names, "limit": row.limit, "id": row.id, "now": self.now,
-            "margin": EXPIRY_MARGIN_MS,
+            "worker": row.worker, "names": row.names, "limit": row.limit, "id": row.ids[0] if row.ids else None,
+            "now": self.now, "margin": EXPIRY_MARGIN_MS,
         }  # fmt: skip
-        free = [] if row.lanes else self._cursor().execute(SQL["claim"], values).fetchall()
-        if row.lanes or (row.id is not None and not free):
-            return sqlite_lanes.claim(self._cursor(), self.now, row)
-        return free
+        return self._cursor().execute(SQL["claim"], values).fetchall()
 
     def publish(self, rows: Sequence[Publish]) -> list[list[Snapshot]]:
         limits = {"now": self.now, "after": PUBLISH_AFTER_MS, "within": PUBLISH_WITHIN_MS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,16 @@ def test_what_is_delivered_again_and_again_runs_once(world: EngineWorld) -> None
 def test_a_limit_holds_and_what_its_lane_has_no_room_for_is_not_lost(world: EngineWorld, tmp_path: Path) -> None:
     sent = [world.send("alone", str(tmp_path / "lock")) for _ in range(4)]
     assert [world.end_of(task, 100).result for task in sent] == [True] * 4
+
+
+def test_a_latest_value_is_refreshed_by_whatever_carries_its_task(world: EngineWorld) -> None:
+    newest, key = world.tasks.latest_of("newest").sync, os.urandom(4).hex()
+    found = newest.get(key, wait=30)
+    assert (found.value, found.last_error, found.refreshing) == (key.upper(), None, False)
+    assert newest.get(key, wait=30).got_at == found.got_at
+    failed = newest.get(f"{key}-fails", wait=30)
+    assert (failed.value, failed.refreshing) == (None, False)
+    assert "the upstream is away" in str(failed.last_error)
 
 
 def test_several_tasks_may_be_one_call(world: EngineWorld) -> None:

@@ -98,7 +98,7 @@ class Both:
             return Change(verb, [self.verdict(*values)])
         if verb == "claim":
             worker, limit, number = values
-            return Change(verb, [Claim(worker, NAMES, limit, None if number is None else self.task(number))])
+            return Change(verb, [Claim(worker, NAMES, limit, None if number is None else [self.task(number)])])
         if verb == "progress":
             return Change(verb, [Progress(self.task(values[0]), values[1], 0.5, "half")])
         if verb == "delete":

@@ -26,7 +26,8 @@ def me(store: Store) -> None:
 
 
 def claim(store: Store, limit: int = 100, *, names: str = NAMES, task_id: str | None = None) -> list[Snapshot]:
-    claimed: list[Snapshot] = write(store, "claim", Claim("me", names, limit, task_id))[0]
+    ids = None if task_id is None else [task_id]
+    claimed: list[Snapshot] = write(store, "claim", Claim("me", names, limit, ids))[0]
     return claimed
 
 

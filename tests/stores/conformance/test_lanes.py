@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def claim(store: Store, limit: int = 100, names: str = NAMES) -> list[Snapshot]:
 
 
 def claim_one(store: Store, task_id: str) -> list[Snapshot]:
-    claimed: list[Snapshot] = write(store, "claim", Claim("me", NAMES, 1, task_id))[0]
+    claimed: list[Snapshot] = write(store, "claim", Claim("me", NAMES, 1, [task_id]))[0]
     return claimed
 
 
@@ -68,6 +69,20 @@ def test_one_lane_does_not_stand_in_the_way_of_another_or_of_what_is_in_none(sto
     assert sorted(str(row.lane) for row in claim(store)) == ["full", "other"]
     assert claim(store) == []
     assert [row.id for row in write(store, "claim", Claim("me", NAMES, 9))[0]] == [free[0].id]
+
+
+def test_of_several_that_are_asked_for_those_are_claimed_that_are_free_or_have_room(store: Store) -> None:
+    free = insert(store, 2)
+    of_lanes = insert(store, 2, lane="a", lane_places=1) + insert(store, 2, lane="b", lane_places=2)
+    unasked = insert(store, 1)
+    asked = [row.id for row in [free[0], *of_lanes]] + ["unknown"]
+    claimed: list[Snapshot] = write(store, "claim", Claim("me", NAMES, len(asked), asked))[0]
+    assert sorted((str(row.lane), row.status, row.attempt) for row in claimed) == [
+        ("None", Status.RUNNING, 1), ("a", Status.RUNNING, 1), ("b", Status.RUNNING, 1), ("b", Status.RUNNING, 1),
+    ]  # fmt: skip
+    assert {row.id for row in claimed} < set(asked)
+    assert write(store, "claim", Claim("me", NAMES, len(asked), asked))[0] == []
+    assert store.read([unasked[0].id])[0].status is Status.PENDING
 
 
 def test_no_more_are_claimed_than_asked_for_over_all_lanes(store: Store) -> None:
@@ -214,6 +229,14 @@ def test_a_rate_is_forgotten_when_it_has_no_say_any_more(world: World, store: St
     assert world.sql(f"SELECT lane FROM {table}") == []
 
 
+def end(store: Store, row: Snapshot, until: float) -> None:
+    """Settle it though others keep the ledger locked for long: one that never ended would keep its place."""
+    while time.monotonic() < until:
+        with suppress(LedgerUnavailable):
+            write(store, "settle", success(row))
+            return
+
+
 def test_stores_that_race_for_a_lane_never_overfill_it(world: World, store: Store) -> None:
     """Each claims, checks what runs by its own eyes, and settles: the number that ran at once is read from the rows."""
     for lane, places in {"a": 1, "b": 3}.items():
@@ -225,9 +248,10 @@ def test_stores_that_race_for_a_lane_never_overfill_it(world: World, store: Stor
     guard = threading.Lock()
     running: dict[str, int] = {"a": 0, "b": 0}
 
+    until = time.monotonic() + 90
+
     def race(racer: Store) -> None:
         start.wait(timeout=10)
-        until = time.monotonic() + 90
         while len(ran) < 80 and time.monotonic() < until:
             try:
                 claimed = claim(racer, 4)
@@ -239,7 +263,7 @@ def test_stores_that_race_for_a_lane_never_overfill_it(world: World, store: Stor
                 for row in claimed:
                     with guard:
                         running[str(row.lane)] -= 1  # before it is written: from then on another may begin
-                    write(racer, "settle", success(row))
+                    end(racer, row, until)
             except LedgerUnavailable:  # the others kept it locked for long
                 continue
 

@@ -70,7 +70,7 @@ def test_only_what_is_pending_in_time_and_of_these_names_has_a_turn(
     late = pending(name="work", policy=replace(POLICY, start_timeout=5.5))
     claimed = pending(name="work")
     write(store, "enlist", worker_row("other"))
-    write(store, "claim", Claim("other", '["work"]', 1, claimed.id))
+    write(store, "claim", Claim("other", '["work"]', 1, [claimed.id]))
     world.advance(5.2)
     assert turn(store) == [late.id]
     world.advance(6.0)

@@ -161,30 +161,33 @@ claimed AS (
 SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN claimed ON true
 ORDER BY due_at, id;
 
--- name: claim_one
--- The same for one task that is asked for.
+-- name: claim_these
+-- The same for those that are asked for, in no lane or in one. If its lane has no room, an engine is to be told of
+-- a task again soon; lanes are taken in order, so that two processes wait for each other in one order.
 WITH claimed AS (
     UPDATE {schema}.task_results t
     SET status = 'running', attempt = attempt + 1, started_at = {schema}.began_ms(), worker = %(worker)s::text,
         error_type = NULL, traceback = NULL,
         deadline_at = least({schema}.began_ms() + timeout_ms + %(margin)s::bigint, settles_at)
-    WHERE t.id = %(id)s::text AND status = 'pending' AND lane IS NULL AND due_at <= {schema}.now_ms()
+    WHERE t.id = ANY (%(id)s::text[]) AND status = 'pending' AND lane IS NULL AND due_at <= {schema}.now_ms()
       AND deadline_at > {schema}.now_ms() AND name = ANY (%(names)s::text[])
       AND EXISTS (SELECT 1 FROM {schema}.task_workers w WHERE w.id = %(worker)s::text AND w.lost_at IS NULL)
-    RETURNING t.*)
-SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN claimed ON true;
+    RETURNING t.*),
+found AS (
+    SELECT * FROM claimed
+    UNION ALL
+    SELECT of_lane.* FROM (
+        SELECT id FROM {schema}.task_results
+        WHERE id = ANY (%(id)s::text[]) AND status = 'pending' AND lane IS NOT NULL ORDER BY lane, id) asked,
+    LATERAL {schema}.claim_one_of_lane(
+        %(worker)s::text, %(names)s::text[], asked.id, %(margin)s::bigint, %(soon)s::bigint) of_lane)
+SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one LEFT JOIN found ON true;
 
 -- name: claim_lanes
 -- The same for those in lanes, as far as these have room.
 SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
 LEFT JOIN {schema}.claim_lanes(%(worker)s::text, %(names)s::text[], %(limit)s::int, %(margin)s::bigint) claimed ON true
 ORDER BY due_at, id;
-
--- name: claim_one_of_lane
--- The same for one that is asked for; if its lane has no room, an engine is to be told of it again soon.
-SELECT {schema}.began_ms(), {task}, {schema}.began_ms() FROM (SELECT 1) one
-LEFT JOIN {schema}.claim_one_of_lane(
-    %(worker)s::text, %(names)s::text[], %(id)s::text, %(margin)s::bigint, %(soon)s::bigint) claimed ON true;
 
 -- name: publish_lanes
 -- The same for those in lanes: no more than may start.

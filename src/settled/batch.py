@@ -20,11 +20,12 @@ SETTLE = 0.05
 class Batch:
     """Many submitted calls. ``batch.wait()`` on a thread, ``await batch`` on an event loop; both always end."""
 
-    __slots__ = ("_ledger", "_rows", "snapshot")
+    __slots__ = ("_failures", "_ledger", "_rows", "snapshot")
 
     def __init__(self, ledger: Ledger, snapshot: BatchSnapshot, rows: list[Snapshot] | None = None) -> None:
         self._ledger = ledger
         self._rows = rows
+        self._failures: tuple[Failure, ...] = ()
         self.snapshot = snapshot
 
     @property
@@ -56,7 +57,7 @@ class Batch:
 
     async def await_(self, timeout: float | None = None) -> BatchEnding:
         """The same, on an event loop."""
-        return await asyncio.to_thread(self._ended, await waiter.await_(self._ledger, self.id, timeout, self._alook))
+        return self._ended(await waiter.await_(self._ledger, self.id, timeout, self._alook))
 
     def __await__(self) -> Generator[Any, None, BatchEnding]:
         return self.await_().__await__()
@@ -72,7 +73,10 @@ class Batch:
         return await asyncio.to_thread(self.cancel)
 
     def _look(self) -> Snapshot:
-        return _as_task(self.refresh())
+        found = self.refresh()
+        if found.settled and found.failed:
+            self._failures = tuple(self.failures)  # read within the look: a wait bears it if the database is away then
+        return _as_task(found)
 
     async def _alook(self, _: str) -> Snapshot:
         """Counting takes a while: in a thread, and not at each of a hundred rings a second."""
@@ -85,8 +89,7 @@ class Batch:
     def _ended(self, ending: Ending) -> BatchEnding:
         if ending.end not in (End.COMPLETED, End.FAILED):
             return BatchEnding(ending.end, None if ending.snapshot is None else self.snapshot, (), ending.message)
-        failures = tuple(self.failures) if self.snapshot.failed else ()
-        return BatchEnding(ending.end, self.snapshot, failures, said(self.snapshot, failures))
+        return BatchEnding(ending.end, self.snapshot, self._failures, said(self.snapshot, self._failures))
 
     def __repr__(self) -> str:
         ended = self.snapshot.completed + self.snapshot.failed

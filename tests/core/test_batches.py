@@ -11,7 +11,7 @@ import pytest
 
 from settled import BadArguments, BadInput, End, KeyConflict, NotAllowed, Tasks, ledger_batches
 from settled.batches import MOST_TASKS
-from settled.errors import BadTaskId, TaskNotFound, TaskPruned
+from settled.errors import BadTaskId, LedgerUnavailable, TaskNotFound, TaskPruned
 from settled.follower import follower
 from settled.ids import new_id
 from settled.ledger import Ledger
@@ -250,3 +250,23 @@ def test_a_thousand_tasks_are_one_commit(host: Host, ledger: Ledger) -> None:
     before = host.commits
     inserted(ledger, 1_000)
     assert host.commits == before + 1
+
+
+def test_a_wait_bears_a_database_that_is_away_when_the_failures_are_read(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = tasks.submit_many("add", [1])
+    assert tasks.ledger.settle_now(failure(batch.tasks[0].snapshot))
+    read, times = ledger_batches.failures, []
+
+    def away_at_first(*asked: Any) -> Any:
+        times.append(asked)
+        if len(times) == 1:
+            raise LedgerUnavailable("The database cannot be reached.")
+        return read(*asked)
+
+    monkeypatch.setattr(ledger_batches, "failures", away_at_first)
+    ending = batch.wait()
+    assert (ending.end, [failed.message for failed in ending.failures]) == (End.FAILED, ["It broke."])
+    times.clear()
+    assert asyncio.run(tasks.batch(batch.id).await_()).failures == ending.failures

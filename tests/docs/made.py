@@ -10,11 +10,12 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.docs import commands, recorded, tables
+from tests.docs import commands, recorded, simulated, tables
 from tests.docs.pages import ROOT, made_parts, with_made_part
 
 MAKERS: Mapping[str, Callable[[], str]] = {
     **tables.MAKERS,
+    "simulation-runs": simulated.runs,
     **{f"http-{name}": (lambda name=name: recorded.exchange(name)) for name in recorded.NAMES},
     **{f"cli-{name}": (lambda name=name: commands.session(name)) for name in commands.NAMES},
 }

@@ -11,8 +11,10 @@ import pytest
 from settled import BadInput, BadKey, BadPolicy, Latest, LedgerUnavailable
 from settled.latest.options import options_of
 from settled.states import Reason
+from settled.stores.base import Change
 from tests.core.host import Host
 from tests.latest.process import DEFAULTS, Process
+from tests.stores.making import success
 
 
 def got(process: Process, value: str = '"good"', key: str = "a") -> None:
@@ -346,3 +348,28 @@ def test_durations_may_be_timedeltas() -> None:
     days = timedelta(days=30)
     chosen = options_of(days, timedelta(minutes=5), None, days, timedelta(days=90), 3)
     assert chosen.policy[:3] == (30 * 86_400_000, 300_000, 86_400_000)
+
+
+@pytest.mark.parametrize("fresh_for", [0, 60])
+def test_a_refresh_whose_commit_is_confirmed_after_its_end_is_told_as_it_ended(host: Host, fresh_for: float) -> None:
+    process = Process(host, **{**DEFAULTS, "fresh_for": fresh_for})
+    write: Any = process.ledger.store.write
+
+    def unsure_at_first(changes: Any) -> Any:
+        """The answer is lost; when the change is sent again, the refresh has ended."""
+        written = write(changes)
+        if changes[0].verb != "refresh":
+            return written
+        process.ledger.store.write = write  # type: ignore[method-assign]
+        ended = success(written.results[0][0][0])
+        write([Change("settle", [ended])])
+        if host.ground is None:  # which is never unsure; it may be told late all the same
+            return written._replace(results=[[process.ledger.store.read([ended.id])]])
+        return write(changes)
+
+    process.ledger.store.write = unsure_at_first  # type: ignore[method-assign]
+    found = process.traffic.sync.get("a")
+    assert (found.found, found.refreshing) == (True, False)
+    assert not never(process).refreshing
+    (row,) = process.ledger.store.latest([("traffic", "a")])
+    assert not row.refreshing

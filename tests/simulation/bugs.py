@@ -187,14 +187,15 @@ def _told(writer: Writer, batch: Any, changes: Any, now: int, results: Any) -> N
 
 
 def _wake_up_lost_between_read_and_listen() -> Plants:
-    def wait(ledger: Ledger, task_id: str, timeout: float | None = None) -> Any:
-        row = ledger.get(task_id)
+    def wait(ledger: Ledger, task_id: str, timeout: float | None = None, look: Any = None) -> Any:
+        look = look or ledger.get
+        row = look(task_id)
         stand_ins.world.sleep(0)
         ear = ledger.bell.listen(task_id)
         while not row.settled:
             ear.wait(1e12)
             ear.forget()
-            row = ledger.get(task_id)
+            row = look(task_id)
         return ending_of(row)
 
     return [(settled.waiter, "wait", wait)]

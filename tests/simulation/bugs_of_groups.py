@@ -1,17 +1,21 @@
-"""Bugs in what holds tasks together, planted as in ``bugs``: the latest value of a key, and batches."""
+"""Bugs in what holds tasks together, planted as in ``bugs``: the latest value of a key, batches, lanes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from settled.records import LatestRow, Snapshot, Verdict
 from settled.states import Status
-from settled.stores.base import BatchState, Refresh
+from settled.stores.base import BatchState, Claim, Refresh
+from settled.stores.sqlite_lanes import Lane
 from settled.writer import Writer
+from tests.simulation import stand_ins
 from tests.simulation.batch_reads import BatchReads
 from tests.simulation.bug import Bug, Plants
 from tests.simulation.database import Database
+from tests.simulation.lanes import Lanes
 from tests.simulation.latest_rows import LatestRows
 
 UNTOLD = "who waited was not told, though somebody could"
@@ -76,6 +80,35 @@ def _batch_in_several_commits() -> Plants:
     return [(Writer, "write_all", one_by_one)]
 
 
+def _limit_counted_by_each_process() -> Plants:
+    def room(self: Lanes, lane: Lane, now: int, most: int) -> int:
+        worker = stand_ins.world.host.ledger.worker  # type: ignore[union-attr]
+        rows = self._database.rows.values()
+        mine = sum(r.status is Status.RUNNING and r.lane == lane.lane and r.worker == worker for r in rows)
+        return lane._replace(running=mine).room(now, most)
+
+    return [(Lanes, "room", room)]
+
+
+def _rate_that_a_retry_does_not_heed() -> Plants:
+    waiting = Lanes._waiting
+
+    def claimable(
+        self: Lanes, now: int, claim: Claim, names: frozenset[str], wanted: str | None
+    ) -> Iterator[list[Snapshot]]:
+        again = [
+            row for row in self._database.rows.values()
+            if row.lane is not None and row.attempt and row in waiting(self, now, str(row.lane), names, wanted)
+        ]  # fmt: skip
+        if again and again[0].lane_places is None:
+            yield again[: claim.limit]
+        else:
+            yield from heeding(self, now, claim, names, wanted)
+
+    heeding = Lanes.claimable
+    return [(Lanes, "claimable", claimable)]
+
+
 OF_GROUPS: dict[str, Bug] = {
     "a refresh begun on what was seen before": Bug(
         "caches by hand: a look, then a start if it was missing, with nothing between two that look at once",
@@ -96,5 +129,13 @@ OF_GROUPS: dict[str, Bug] = {
     "a batch submitted task by task": Bug(
         "loops over submit: what was submitted before the crash is there, and nobody knows of the rest",
         _batch_in_several_commits, ("a part of a batch is there",),
+    ),
+    "a limit that each process counts for itself": Bug(
+        "semaphores in the worker's memory, as most queues' concurrency is", _limit_counted_by_each_process,
+        ("more run at once than their limit",),
+    ),
+    "a rate that further attempts do not heed": Bug(
+        "rate limits at the submit, or around the first call alone", _rate_that_a_retry_does_not_heed,
+        ("two started sooner after each other than their limit",),
     ),
 }  # fmt: skip

@@ -34,6 +34,7 @@ from settled.stores.base import (
 )
 from settled.stores.rows import born
 from tests.simulation import stand_ins
+from tests.simulation.lanes import Lanes
 from tests.simulation.latest_rows import LatestRows
 
 PENDING, RUNNING, COMPLETED, FAILED = Status
@@ -74,6 +75,7 @@ class Database:
         self.commits = 0
         self._told = told
         self.latest = LatestRows()
+        self.lanes = Lanes(self)
         self.sent: dict[int, str] = {}
         """The ids that were given to new tasks when they were sent before."""
 
@@ -83,8 +85,10 @@ class Database:
         """Make all of the changes, or none and raise ``RowRefused``."""
         saved: Any = None
         if len(changes) > 1 or len(changes[0].rows) > 1 or changes[0].verb in ("insert_batch", "refresh"):
-            saved = (dict(self.rows), dict(self.turns), dict(self.keys), dict(self.workers), self.pulse_at,
-                     self.steady_since, self.refused, self.retention_ms, self.latest.copy())  # fmt: skip
+            saved = (
+                dict(self.rows), dict(self.turns), dict(self.keys), dict(self.workers), self.pulse_at,
+                self.steady_since, self.refused, self.retention_ms, self.latest.copy(), dict(self.lanes.next_us),
+            )  # fmt: skip
         told: list[tuple[Any, ...]] = []
         self._changed = told
         try:
@@ -92,7 +96,7 @@ class Database:
         except RowRefused:
             if saved is not None:
                 (self.rows, self.turns, self.keys, self.workers, self.pulse_at, self.steady_since, self.refused,
-                 self.retention_ms, self.latest) = saved  # fmt: skip
+                 self.retention_ms, self.latest, self.lanes.next_us) = saved  # fmt: skip
             raise
         self.commits += 1
         for change in told:
@@ -190,18 +194,32 @@ class Database:
         return [self._claim(now, claim) for claim in rows]
 
     def _claim(self, now: int, claim: Claim) -> list[Snapshot]:
-        if not self._enlisted(claim.worker) or claim.lanes:
+        if not self._enlisted(claim.worker):
             return []
         names = names_of(claim.names)
-        ids = self.rows if claim.ids is None else [id_ for id_ in claim.ids if id_ in self.rows]
-        among = [self.rows[id_] for id_ in ids]
+        if claim.ids is None:
+            return self._claim_some(now, claim, names, None)
+        one = claim._replace(limit=1)
+        return [row for id_ in claim.ids for row in self._claim_some(now, one, names, id_)]
+
+    def _claim_some(self, now: int, claim: Claim, names: frozenset[str], wanted: str | None) -> list[Snapshot]:
+        claimed = [] if claim.lanes else self._begin(now, claim, self._free(now, names, wanted)[: claim.limit])
+        if claim.lanes or (wanted is not None and not claimed):
+            for rows in self.lanes.claimable(now, claim, names, wanted):
+                claimed += self._begin(now, claim, rows)
+        return claimed
+
+    def _free(self, now: int, names: frozenset[str], wanted: str | None) -> list[Snapshot]:
+        among = self.rows.values() if wanted is None else [self.rows[wanted]] if wanted in self.rows else []
         due = [
             row for row in among
-            if row.status is PENDING and row.due_at <= now < row.deadline_at and row.name in names
+            if row.status is PENDING and row.lane is None and row.due_at <= now < row.deadline_at and row.name in names
         ]  # fmt: skip
-        due.sort(key=lambda row: row.due_at)
-        claimed = [self.begun(row, claim.worker, now) for row in due[: claim.limit]]
-        for before, after in zip(due, claimed, strict=False):
+        return sorted(due, key=lambda row: row.due_at)
+
+    def _begin(self, now: int, claim: Claim, rows: Sequence[Snapshot]) -> list[Snapshot]:
+        claimed = [self.begun(row, claim.worker, now) for row in rows]
+        for before, after in zip(rows, claimed, strict=True):
             self._put("claim", claim, True, before, after)
         return claimed
 
@@ -219,6 +237,8 @@ class Database:
         turns = [(turn, row) for turn, row in self._turns(publish.names) if turn <= now < row.deadline_at]
         turns.sort(key=lambda found: found[0])
         taken = [row._replace(as_of=now) for _, row in turns[: publish.limit]]
+        in_lanes = self.lanes.to_publish(now, publish, names_of(publish.names), publish.limit)
+        taken += [row._replace(as_of=now) for row in in_lanes]
         for row in taken:
             self.turns[row.id] = now + min(max(now - row.due_at, self.publish_after_ms), PUBLISH_WITHIN_MS)
         return taken
@@ -228,7 +248,7 @@ class Database:
         turns = self.turns
         found = []
         for row in self.rows.values():
-            if row.status is PENDING and row.name in known:
+            if row.status is PENDING and row.lane is None and row.name in known:
                 turn = turns[row.id]
                 found.append((row.due_at + self.publish_after_ms if turn is None else turn, row))
         return found
@@ -293,6 +313,7 @@ class Database:
         return [self._prune(now, prune) for prune in rows]
 
     def _prune(self, now: int, prune: Prune) -> int:
+        self.lanes.forget(now)
         old = [row for row in self.rows.values() if self._prunable(row, now, prune.age_ms)][: prune.limit]
         for row in old:
             self._drop(row)
@@ -320,6 +341,9 @@ class Database:
         return [[self._refresh(now, item) for item in row] for row in rows]
 
     def _refresh(self, now: int, item: Refresh) -> Snapshot | None:
+        known = self.rows.get(item.task)
+        if known is not None:
+            return known._replace(as_of=now)  # its answer was lost; it may have settled since
         if not self.latest.start(now, item):
             return None
         return self._insert(now, item.new._replace(id=item.task, latest=item.key))[0]
@@ -352,11 +376,18 @@ class Database:
     def next_due(self, names: str) -> int | None:
         known = names_of(names)
         return min(
-            (row.due_at for row in self.rows.values() if row.status is PENDING and row.name in known), default=None
+            (
+                row.due_at
+                for row in self.rows.values()
+                if row.status is PENDING and row.lane is None and row.name in known
+            ),
+            default=None,
         )
 
-    def next_publish(self, names: str) -> int | None:
-        return min((turn for turn, _ in self._turns(names)), default=None)
+    def next_publish(self, names: str, now: int) -> int | None:
+        turns = [turn for turn, _ in self._turns(names)]
+        in_lanes = self.lanes.next_start(now, names_of(names))
+        return min(turns if in_lanes is None else [*turns, in_lanes], default=None)
 
     def pulse(self, now: int) -> Pulse:
         return Pulse(1, self.pulse_at, self.steady_since, self.refused, self.retention_ms, now)

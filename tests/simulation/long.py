@@ -1,6 +1,8 @@
-"""A long run, that says from time to time how far it has come; runs add up in docs/evidence/simulation.json.
+"""A long run, that writes from time to time how far it has come; runs add up in docs/evidence/simulation.json.
 
 nice -n 19 python -m tests.simulation.long --first 100000000 --minutes 60 --commit $(git rev-parse --short HEAD) FILE
+
+The file is a list of runs. ``found`` of each is for a person: what became of what was broken.
 """
 
 from __future__ import annotations
@@ -44,12 +46,12 @@ class Run:
 
     def write(self) -> None:
         self._written = time.monotonic()
-        totals = {
-            "commit": self._commit, "date": self._date, "first seed": self._first,
-            **{name: self._counts[name] for name in COUNTED}, "core seconds": round(self._core_seconds),
-            "broken": self._broken,
-        }  # fmt: skip
-        self._file.write_text(json.dumps(totals, indent=1) + "\n")
+        runs: list[dict[str, Any]] = json.loads(self._file.read_text()) if self._file.exists() else []
+        mine: dict[str, Any] = {"commit": self._commit, "date": self._date, "first seed": self._first}
+        runs = [run for run in runs if any(run[name] != value for name, value in mine.items())]
+        mine |= {name: self._counts[name] for name in COUNTED}
+        mine |= {"core seconds": round(self._core_seconds), "broken": self._broken, "found": ""}
+        self._file.write_text(json.dumps([*runs, mine], indent=1) + "\n")
 
 
 def main() -> int:

@@ -16,7 +16,11 @@ from tests.simulation.cast import Process
 from tests.simulation.outside import Lost, new_task
 from tests.simulation.plan import Task
 
-OPTIONS = Options(LatestPolicy(fresh_ms=1_500, retry_ms=700, retry_cap_ms=2_000), None)
+OPTIONS = (
+    Options(LatestPolicy(fresh_ms=1_500, retry_ms=700, retry_cap_ms=2_000), None),
+    Options(LatestPolicy(fresh_ms=0, retry_ms=10, retry_cap_ms=2_000), None),
+)
+"""Of every other key."""
 
 
 class Home:
@@ -44,8 +48,9 @@ class Home:
 def keys_of(process: Process, number: int, task: Task) -> Keys:
     """The keys of one function, as this process has them."""
     if number not in process.keys:
-        function: Any = SimpleNamespace(name=task.isolation, new=lambda args, kwargs: new_task(number, task))
-        process.keys[number] = Keys(function, Home(process), OPTIONS, None)
+        new = new_task(number, task)._replace(key=None)
+        function: Any = SimpleNamespace(name=task.isolation, new=lambda args, kwargs: new._replace(worker=None))
+        process.keys[number] = Keys(function, Home(process), OPTIONS[(number + process.stage.plan.seed) % 2], None)
     found: Keys = process.keys[number]
     return found
 

@@ -195,7 +195,8 @@ def new_task(number: int, task: Task) -> NewTask:
     return NewTask(
         task.isolation, json.dumps({"args": [number], "kwargs": {}}), ms(policy.start_timeout), ms(policy.timeout),
         ms(policy.lease), ms(policy.backoff), policy.attempts, policy.reserve_ms(0),
-        f"key {number}" if task.key else None,
+        f"key {number}" if task.key else None, lane=None if task.places is task.gap is None else "lane",
+        lane_places=task.places, lane_gap_us=None if task.gap is None else round(task.gap * 1e6),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ TICKS = {
     "settled-watchdog": (1.0, 2.0),
 }  # fmt: skip
 """Of each loop, seconds: near what happens, and at most."""
-ENGINE, ENGINE_LONGEST = 1.0, 2.0
+ENGINE, ENGINE_LONGEST = 1.0, 1.5
 BEAT, BEAT_LONGEST = LEASE * 0.43, LEASE * 0.45
 
 

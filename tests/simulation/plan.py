@@ -39,6 +39,9 @@ class Task:
     """It is the refresh of a key, and so many seconds after ``at`` somebody looks at it: nobody submits it."""
     batch: int = 1
     """So many of them are submitted together."""
+    places: int | None = None
+    gap: float | None = None
+    """The limits of the lane of this world in which it runs, if it does: how many at once, seconds between starts."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,10 @@ def plan_of(seed: int) -> Plan:
         workers = max(workers, 1)
     web_runs = engine == "embedded" and ((workers == 0 and chance.random() < 0.9) or chance.random() < 0.2)
     tasks = tuple(_task(chance) for _ in range(1 if chance.random() < 0.6 else 2))
+    if chance.random() < 0.15:
+        places, gap = chance.choice(((1, None), (1, None), (2, None), (None, 0.7), (1, 0.7)))
+        number = chance.choice((1, 2, 3))
+        tasks = tuple(replace(t, places=places, gap=gap, batch=1 if t.looks else max(t.batch, number)) for t in tasks)
     processes = webs + workers
     faults = tuple(_fault(chance, processes, webs, engine) for _ in range(chance.choice((0, 1, 1, 2, 2, 2, 3, 3, 4))))
     return Plan(

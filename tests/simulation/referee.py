@@ -24,6 +24,8 @@ from tests.simulation.store import LONGEST, SimStore
 
 SLACK = 3.0
 """Seconds in which what nothing prevents is done."""
+BEGIN_AGAIN = 1.5
+"""Seconds more that a process takes which could not begin, or enlist, before it looks for work."""
 
 
 class Referee:
@@ -42,6 +44,8 @@ class Referee:
         self.processes: dict[str, Any] = {}
         self.waiters: list[Waiter] = []
         self.attempts: dict[str, int] = {}
+        self.lanes: dict[str, int] = {}
+        """When the newest start in a lane was."""
         self.keys = Keys(self)
         self.batches = Batches(self)
         self.open: set[str] = set()
@@ -112,11 +116,21 @@ class Referee:
         begun = self.attempts[row.id] = self.attempts.get(row.id, 0) + 1
         self.expect(begun <= row.max_attempts, "more attempts than allowed", begun, row.max_attempts)
         self.expect(begun == row.attempt, "an attempt's number is not its count", begun, row.attempt)
+        if row.lane is not None:
+            self._begins_in_lane(now, row)
         for process in self.stage.living():
             for (task_id, attempt), other in list(self._attempts_of(process).items()):
                 if task_id == row.id and attempt != row.attempt and not other.decided:
                     self.expect(not self._believes(process, other.row, now), "two attempts hold a valid lease",
                                 attempt, row.attempt)  # fmt: skip
+
+    def _begins_in_lane(self, now: int, row: Snapshot) -> None:
+        alike = [other for other in self.stage.database.rows.values() if other.lane == row.lane]
+        running = sum(other.status is Status.RUNNING for other in alike)
+        self.expect(row.lane_places is None or running <= row.lane_places, "more run at once than their limit", running)
+        before, self.lanes[str(row.lane)] = self.lanes.get(str(row.lane)), now
+        soon = before is not None and row.lane_gap_us is not None and (now - before) * 1000 < row.lane_gap_us - 1_000
+        self.expect(not soon, "two started sooner after each other than their limit", before, now)
 
     def _attempts_of(self, process: Any) -> Any:
         engine = process.service.engine
@@ -177,6 +191,8 @@ class Referee:
 
     def _never_started(self, row: Snapshot) -> None:
         """Somebody with a free place, of whom nothing was wrong, could have begun it."""
+        if row.lane is not None:
+            return  # it may have been full
         plan = self.stage.plan
         end = (row.deadline_at - EPOCH_MS) / 1000
         due = (row.due_at - EPOCH_MS) / 1000
@@ -194,7 +210,8 @@ class Referee:
             free = engine is not None and engine._accepting and engine._free[row.name] > 1
             own = process.trouble_until if plan.engine == "embedded" else anybody  # a message may go to any of them
             trouble = max(process.loop.held_until, self.stage.trouble_until, own)
-            prevented = not free or trouble > since
+            busy = max((when for when, who, _ in self.decisions.values() if who is process), default=0.0)
+            prevented = not free or busy > since or trouble > since - BEGIN_AGAIN
             self.expect(prevented, "never started, though a worker had a place for it", process.number)
 
     def _worker_changed(self, now: int, verb: str, asked: Any) -> None:
@@ -280,6 +297,7 @@ class Referee:
             late = self.world.now * 1000 + EPOCH_MS - row.settles_at
             self.expect(row.settled or late < 0 or row.id in self.told, "open past its bound", row.status, row.attempt)
         self.batches.finish()
+        self.keys.finish()
         for waiter in self.waiters:
             self._ended(waiter)
         if not self.stage.plan.faults:
@@ -320,7 +338,7 @@ class Referee:
         for row in self.stage.database.rows.values():
             task = plan.tasks[json.loads(row.arguments)["args"][0]]
             alone = len(plan.tasks) == 1 and plan.jitter < 0.01 and task.cancel_after is None
-            alone = alone and not task.looks and task.batch == 1
+            alone = alone and not task.looks and task.batch == 1 and row.lane is None
             if alone and self.stage.runs and task.works[0].kind == "ok" and task.works[0].seconds < task.timeout - 0.1:
                 first = row.status is Status.COMPLETED and row.attempt == 1
                 self.expect(first, "nothing was wrong, and it did not complete", row.status, row.reason, row.attempt)

@@ -71,6 +71,13 @@ class Keys:
         expect(not known.values or row.value == known.values[-1], "a key holds another value than its newest")
         expect((row.last_error is not None) == known.failed, "what went wrong with a key is not told", row.last_error)
 
+    def finish(self) -> None:
+        """At the end of the run."""
+        tasks = self._referee.stage.database.rows
+        for row in self._referee.stage.database.latest.rows.values():
+            waits = row.refreshing and tasks[row.task].settled
+            self._referee.expect(not waits, "a key waits for a refresh that has settled", row.key)
+
     def _row(self, task: Snapshot) -> LatestRow:
         found: LatestRow = self._referee.stage.database.latest.rows[task.name, str(task.latest)]
         return found

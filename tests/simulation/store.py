@@ -17,7 +17,7 @@ from settled.records import Finding, Former, LatestRow, NewTask, Snapshot, Worke
 from settled.states import Status
 from settled.stores.base import Backlog, Change, Due, Pulse, RowRefused, Written
 from tests.simulation.batch_reads import BatchReads
-from tests.simulation.database import Database, late_but_true
+from tests.simulation.database import Database, late_but_true, names_of
 from tests.simulation.scheduler import Fiber, World
 from tests.simulation.stand_ins import EPOCH_MS, new_ids
 
@@ -244,13 +244,14 @@ class SimStore:
         return self._look().next_deadline()
 
     def next_due(self, names: str) -> Due:
-        return Due(self._look().next_due(names), False)
+        database = self._look()
+        return Due(database.next_due(names), database.lanes.waits())
 
     def next_in_lanes(self, names: str) -> int | None:
-        return None
+        return self._look().lanes.next_start(self.server.now(), names_of(names))
 
     def next_publish(self, names: str) -> int | None:
-        return self._look().next_publish(names)
+        return self._look().next_publish(names, self.server.now())
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         rows = self._look().rows

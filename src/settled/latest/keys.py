@@ -110,7 +110,8 @@ class Keys:
                 raise
             self._away_until = time.monotonic() + READ_PATIENCE  # a page that asks again must not wait again
             return [_unstarted(look, wanted, _AWAY, error.retry_after) for look in looks]
-        started = {key: task for key, task in zip(asked, tasks, strict=True) if task is not None}
+        # One that has settled already, as when its commit was confirmed late, is in the key's row by now.
+        started = {key: task for key, task in zip(asked, tasks, strict=True) if task is not None and not task.settled}
         others = [key for key in asked if key not in started]
         anew: list[Look] = []
         if others:
@@ -162,7 +163,7 @@ def _unstarted(look: Look, wanted: set[str], why: str, pause: float) -> Look:
 
 
 def _started(look: Look, task: Snapshot | None) -> Look:
-    """The look as it is with a refresh that this process has just started; it may have ended already."""
-    if task is None or task.settled:
+    """The look as it is with a refresh that this process has just started."""
+    if task is None:
         return look
     return Look(look.row._replace(task=task.id, refreshing=True, as_of=task.as_of), task)

@@ -36,10 +36,15 @@ from tests.stores.making import POLICY, new_task, worker_row
 EFFORT = int(os.environ.get("SETTLED_EFFORT", "1"))
 NAMES = '["work"]'
 WORKERS = ("a", "b")
+LIMITS: dict[str, dict[str, int]] = {
+    "a": {"lane_places": 2}, "b": {"lane_gap_us": 250_000}, "c": {"lane_places": 1, "lane_gap_us": 20_000},
+}  # fmt: skip
 KEPT = LatestPolicy(fresh_ms=4_000, retry_ms=1_000, retry_cap_ms=5_000, keep_ms=9_000, history=2)
 small = st.integers(0, 5)
 steps = st.one_of(
     st.tuples(st.just("insert"), st.sampled_from([None, "k"]), st.sampled_from([None, *WORKERS])),
+    st.tuples(st.just("in a lane"), st.sampled_from(["a", "b", "c"])),
+    st.tuples(st.just("claim in lanes"), st.sampled_from(WORKERS), st.integers(1, 3)),
     st.tuples(
         st.just("settle"), small, st.integers(0, 3), st.sampled_from([Status.COMPLETED, Status.FAILED, Status.PENDING]),
         st.sampled_from([Status.PENDING, Status.RUNNING]), st.booleans(),
@@ -81,6 +86,14 @@ class Both:
             key, worker = values
             self.ids.append(f"018bcfe5-{len(self.ids):04x}-7000-8000-000000000000")
             return Change(verb, [new_task(policy=POLICY, key=key or self.ids[-1], worker=worker, id=self.ids[-1])])
+        if verb == "in a lane":
+            self.ids.append(f"018bcfe5-{len(self.ids):04x}-7000-8000-000000000000")
+            (lane,) = values
+            new = new_task(policy=POLICY, key=self.ids[-1], lane=lane, id=self.ids[-1], **LIMITS[lane])
+            return Change("insert", [new])
+        if verb == "claim in lanes":
+            worker, limit = values
+            return Change("claim", [Claim(worker, NAMES, limit, None, True)])
         if verb == "settle":
             return Change(verb, [self.verdict(*values)])
         if verb == "claim":
@@ -134,7 +147,8 @@ def seen(store: Store, ids: Sequence[str]) -> list[Any]:
 
     return [
         rows(store.read(ids)), rows(store.overdue(10)), rows(store.orphans(10)), store.next_deadline(),
-        store.next_due(NAMES), store.next_publish(NAMES), store.pulse()[1:], store.counts(), store.backlog(),
+        store.next_due(NAMES), store.next_in_lanes(NAMES), store.next_publish(NAMES),
+        store.pulse()[1:], store.counts(), store.backlog(),
         sorted(store.workers()), store.list_latest(None, None, 9), store.list_latest("work", None, 9, failing=True),
         store.former("work", "x", 9), sorted(store.latest([("work", "x"), ("work", "y")])),
         [row.id for row in store.select(None, None, None, None, 10)],

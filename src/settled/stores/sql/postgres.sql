@@ -464,7 +464,8 @@ WHERE p.locktype = 'advisory' AND p.objsubid = 1 AND p.granted AND p.pid <> pg_b
 
 -- name: start_refresh
 -- One refresh for each key: only if none is open, and, unless a hand forces it, its value is missing or not fresh
--- and it may be tried again. A key for which that is clear beforehand is not locked.
+-- and it may be tried again. A key for which that is clear beforehand is not locked. One whose task is there has been
+-- started before, and only its answer was lost: it may have ended since, and would be waited for for ever.
 WITH v AS (
     SELECT * FROM unnest(%(name)s::text[], %(key)s::text[], %(task)s::text[], %(fresh)s::bigint[], %(retry)s::bigint[],
                          %(cap)s::bigint[], %(keep)s::bigint[], %(history)s::int[])
@@ -474,8 +475,9 @@ done AS (
         name, key, task, refreshing, fresh_ms, retry_ms, retry_cap_ms, keep_ms, history)
     SELECT v.name, v.key, v.task, true, v.fresh, v.retry, v.cap, v.keep, v.history
     FROM v LEFT JOIN {schema}.task_latest o ON o.name = v.name AND o.key = v.key
-    WHERE o.name IS NULL OR NOT o.refreshing AND (
-        %(force)s::bool OR o.retry_at <= {schema}.now_ms() AND (o.got_at IS NULL OR o.got_at + v.fresh <= {schema}.now_ms()))
+    WHERE NOT EXISTS (SELECT 1 FROM {schema}.task_results t WHERE t.id = v.task)
+      AND (o.name IS NULL OR NOT o.refreshing AND (
+        %(force)s::bool OR o.retry_at <= {schema}.now_ms() AND (o.got_at IS NULL OR o.got_at + v.fresh <= {schema}.now_ms())))
     ORDER BY v.name, v.key
     ON CONFLICT (name, key) DO UPDATE SET
         task = excluded.task, refreshing = true, fresh_ms = excluded.fresh_ms, retry_ms = excluded.retry_ms,

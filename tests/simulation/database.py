@@ -1,7 +1,7 @@
 """The database of a make-believe world: what ``stores.base`` promises, over dictionaries.
 
 That it is one is shown by the conformance suite of the stores, and by any history of writes beside SQLite
-(``test_database.py``).
+(``conformance``). It is as long as the protocol is: a few lines for each verb.
 """
 
 from __future__ import annotations

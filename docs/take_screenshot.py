@@ -14,14 +14,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from playwright.sync_api import Error, Page, ViewportSize, sync_playwright
+
+from tests.browser.chromium import find_chromium
 
 PICTURE = Path(__file__).with_name("demo.png")
 LENS = Path(__file__).with_name("trafficlens.png")
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DOMAINS = "wikipedia.org nytimes.com reddit.com github.com bbc.co.uk redesigned.test hangs.test empty.test"
 PAGES = ("/comet", "/bell", "/missing", "/huge")
-FAULTS = ("segfault", "memory-limit", "busy-loop-gil", "worker-killed-twice", "worker-frozen")
+FAULTS = ("segfault", "memory-limit", "busy-loop-gil", "worker-killed-twice", "worker-frozen", "clock-set")
 PATIENCE_MS = 60_000
 SIZE: ViewportSize = {"width": 1040, "height": 800}
 
@@ -86,7 +89,7 @@ def main(chromium: str | None) -> None:
         server = subprocess.Popen([sys.executable, "-c", serve], env=environment)
         try:
             sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to be root in one
-            browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+            browser = playwright.chromium.launch(executable_path=chromium or find_chromium(), args=sandbox)
             page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
             visit(page, f"http://127.0.0.1:{port}/")
             play(page)

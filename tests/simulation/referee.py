@@ -181,7 +181,8 @@ class Referee:
         until = min(self.world.now, (row.settles_at - EPOCH_MS) / 1000)  # past its bound it is refused
         if not process.dead:
             since = max(when, process.trouble_until, self.stage.trouble_until)
-            self.expect(until - since < WRITTEN, "a verdict was not written though nothing prevented it", verdict.status)
+            in_time = until - since < WRITTEN
+            self.expect(in_time, "a verdict was not written though nothing prevented it", verdict.status)
 
     def _lost_a_worker(self, v: Verdict, row: Snapshot) -> None:
         lost = v.reason is Reason.WORKER_LOST or (v.error_message or "").startswith("worker_lost")

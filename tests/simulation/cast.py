@@ -205,17 +205,19 @@ class Process:
         return 200, "application/json", wire.body_of(row), {"ETag": wire.etag_of(row).decode()}
 
     def _changed(self, task_id: str, hold: int) -> Snapshot:
-        changed = waiter.changed(self.ledger, task_id, hold, closing=lambda: self.service.closing)
+        def changed() -> Coroutine[Any, Any, Snapshot]:
+            return waiter.changed(self.ledger, task_id, hold, closing=lambda: self.service.closing)
+
         found: Snapshot = self.on_loop(changed, hold + 30)
         return found
 
-    def on_loop(self, coroutine: Coroutine[Any, Any, Any], seconds: float = 30.0) -> Any:
+    def on_loop(self, begin: Callable[[], Coroutine[Any, Any, Any]], seconds: float = 30.0) -> Any:
         """Have it run on the event loop, and wait for it."""
         told = stand_ins.Future()
 
         async def run() -> None:
             try:
-                told.set_result(await coroutine)
+                told.set_result(await begin())
             except SettledError as error:
                 told.set_exception(error)
 

@@ -68,7 +68,7 @@ def look_at(stage: Any, number: int, task: Task) -> Callable[[], None]:
         if stage.world.random() < 0.5:
             found = keys.run(keys.getting([key_of(number)], "auto"))[0]
         else:
-            found = server.on_loop(keys.arun(keys.getting([key_of(number)], "auto")))[0]
+            found = server.on_loop(lambda: keys.arun(keys.getting([key_of(number)], "auto")))[0]
         stage.referee.keys.told(server, since, found)
         return found
 

@@ -50,6 +50,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     def __init__(self, world: World, host: Host) -> None:
         self._world = world
+        world.at_end.append(self.end)
         self.host = host
         self._ready: list[Handle] = []
         self._turning = False
@@ -125,7 +126,15 @@ class Loop(asyncio.AbstractEventLoop):
     def create_task(self, coro: Any, *, name: str | None = None, context: Any = None, **_: Any) -> asyncio.Task[Any]:
         task = asyncio.Task(coro, loop=self, name=name)
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # a crash ends them
+        self._tasks.append(task)
         return task
+
+    def end(self) -> None:
+        """Let go of every task, while there is a world for what they do then."""
+        for task in self._tasks:
+            if not task.done():
+                task.get_coro().close()  # type: ignore[union-attr]
+        self._tasks.clear()
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         future = self.create_future()

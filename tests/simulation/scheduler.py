@@ -76,6 +76,7 @@ class World:
         self._bound = 0.0
         self._picked: Any = None
         self.moments = Moments()
+        self.at_end: list[Callable[[], None]] = []
 
     # -- for hosts
 
@@ -208,6 +209,8 @@ class World:
         for fiber in self._fibers:
             if fiber:  # begun, and not ended
                 fiber.throw()
+        for end in self.at_end:
+            end()
         self._fibers.clear()
         self._turns.clear()
 

@@ -159,7 +159,7 @@ class Lock:
 
     def __enter__(self) -> Lock:
         me = getcurrent()
-        while self._depth and self._holder is not me:
+        while self._depth and self._holder is not me and not world.over:
             self._waiting.append(me)
             world.wait(None)
         self._holder = me

@@ -17,7 +17,7 @@ from tests.simulation.bugs import BUGS
 from tests.simulation.each_step import PLAINS
 from tests.simulation.shrink import rule_of
 
-SCHEDULES = int(os.environ.get("SETTLED_SCHEDULES", "20000"))
+SCHEDULES = int(os.environ.get("SETTLED_SCHEDULES", "16000"))
 PARTS = 16
 """In processes of their own: the names by which settled reaches the machine are bound anew there."""
 WITHIN = 3_000

@@ -24,6 +24,8 @@ from tests.simulation.store import LONGEST, SimStore
 
 SLACK = 3.0
 """Seconds in which what nothing prevents is done."""
+WRITTEN = 1.2
+"""Seconds in which a verdict is, that nothing prevents any more: it is tried four times a second."""
 BEGIN_AGAIN = 1.5
 """Seconds more that a process takes which could not begin, or enlist, before it looks for work."""
 
@@ -179,7 +181,8 @@ class Referee:
         until = min(self.world.now, (row.settles_at - EPOCH_MS) / 1000)  # past its bound it is refused
         if not process.dead:
             since = max(when, process.trouble_until, self.stage.trouble_until)
-            self.expect(until - since < SLACK, "a verdict was not written though nothing prevented it", verdict.status)
+            in_time = until - since < WRITTEN
+            self.expect(in_time, "a verdict was not written though nothing prevented it", verdict.status)
 
     def _lost_a_worker(self, v: Verdict, row: Snapshot) -> None:
         lost = v.reason is Reason.WORKER_LOST or (v.error_message or "").startswith("worker_lost")

@@ -232,6 +232,8 @@ def die(how: str) -> None:
     elif how == "closed":
         os.closerange(3, 256)
         os._exit(1)
+    if how != "SIGKILL":
+        signal.signal(signal.Signals[how], signal.SIG_DFL)  # nohup, for one, has its children ignore some
     os.kill(os.getpid(), signal.Signals[how])
     time.sleep(LONG)
 

@@ -126,6 +126,23 @@ store.close()
     assert [process.returncode for process in processes] == [0] * 4
 
 
+def test_who_opens_a_file_waits_for_another_that_makes_its_tables(
+    sqlite: SQLiteWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("settled.stores.sqlite_open.BUSY_SECONDS", 0.0)
+    opened: list[SQLiteStore] = []
+    with closing(sqlite3.connect(sqlite.path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN IMMEDIATE")
+        thread = threading.Thread(target=lambda: opened.append(sqlite.open()))
+        thread.start()
+        thread.join(timeout=0.2)
+        assert thread.is_alive()
+        other.execute("ROLLBACK")
+        thread.join(timeout=30)
+    assert opened
+
+
 def test_a_ledger_of_a_newer_version_is_left_as_it_is(sqlite: SQLiteWorld) -> None:
     sqlite.open()
     sqlite.sql("UPDATE task_ledger SET version = 999")

@@ -12,6 +12,8 @@ from settled.stores import queries
 
 BUSY_SECONDS = 0.5
 """How long one statement waits for another program's lock; the writer decides how often to try again."""
+MIGRATED_WITHIN = 10.0
+"""Seconds that a process waits for another one that is making the tables, as on a slow disk."""
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -66,6 +68,7 @@ def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> 
             f"{path} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer one wrote it. "
             "Nothing was changed. Install that version, or use another file."
         )
+    connection.execute(f"PRAGMA busy_timeout = {round(MIGRATED_WITHIN * 1000)}")
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection, path, sql)  # another process may have been first

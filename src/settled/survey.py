@@ -13,7 +13,7 @@ from settled.records import Snapshot, WorkerRow
 from settled.states import Reason, Status
 from settled.stores.looks import Brief, Ended, Scanned, Tallies, Waiting, Wanted
 
-BUDGET = 0.1
+BUDGET = 0.08
 """Seconds that one search takes, about; then it says how far it has come."""
 FIRST_ROWS, MOST_ROWS = 500, 50_000
 """Rows of the first stretch of a search, and of the largest."""

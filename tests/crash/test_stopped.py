@@ -11,8 +11,9 @@ from tests.crash.processes import Host, until
 from tests.crash.world import FileWorld
 
 LEASE = 1.5
-NOTICED = LEASE + 1.0
-"""A lease is only seen to be over at the next look, half a second later at most; then comes the write."""
+WITHIN = 20.0
+"""Seconds that a test waits for what comes in one or two. A lease is over at the next look, and counts anew after each
+half of one in which nobody at all was heard, as on a machine that is too busy."""
 
 
 def test_a_worker_frozen_longer_than_its_lease_loses_its_task_for_good(worlds: Worlds) -> None:
@@ -22,7 +23,7 @@ def test_a_worker_frozen_longer_than_its_lease_loses_its_task_for_good(worlds: W
     world.executing(task)
 
     stopped = frozen_one.signal(signal.SIGSTOP)
-    row = world.written(task, NOTICED)
+    row = world.written(task, WITHIN)
     world.record(
         f"SIGSTOP for longer than the lease of {LEASE} s", f"failed / {row['reason']}", time.monotonic() - stopped
     )
@@ -42,24 +43,24 @@ def test_a_worker_that_thaws_enlists_anew_and_goes_on_to_work(worlds: Worlds) ->
     task = frozen_one.submit("held", world.gate())
     world.executing(task)
     frozen_one.signal(signal.SIGSTOP)
-    world.written(task, NOTICED)
+    world.written(task, WITHIN)
     frozen_one.signal(signal.SIGCONT)
 
     def enlisted_anew() -> bool:
         return any(row["pid"] == frozen_one.pid and id_ != frozen_one.worker for id_, row in world.workers().items())
 
-    until(enlisted_anew, 3, "it has enlisted anew")
+    until(enlisted_anew, WITHIN, "it has enlisted anew")
     mine, anybodys = frozen_one.submit("quick", 1), world.submit("quick", 2)
 
     for quick in (mine, anybodys):
-        assert world.written(quick, 3)["status"] == "completed"
+        assert world.written(quick, WITHIN)["status"] == "completed"
         assert world.executions(quick)[0].pid == frozen_one.pid
     assert other.alive
 
 
 def lost(world: FileWorld, worker: Host) -> None:
     """Wait until a frozen worker has been declared lost."""
-    until(lambda: world.workers().get(worker.worker, {"lost_at": 1})["lost_at"], NOTICED, "the frozen worker is lost")
+    until(lambda: world.workers().get(worker.worker, {"lost_at": 1})["lost_at"], WITHIN, "the frozen worker is lost")
 
 
 def test_what_a_thawing_worker_picks_up_at_once_is_not_lost_with_its_old_name(worlds: Worlds) -> None:
@@ -78,7 +79,7 @@ def test_what_a_thawing_worker_picks_up_at_once_is_not_lost_with_its_old_name(wo
     assert time.monotonic() - killed < 3
     world.open_gate()
 
-    assert [world.written(task, 3)["status"] for task in waiting] == ["completed"] * 20
+    assert [world.written(task, WITHIN)["status"] for task in waiting] == ["completed"] * 20
     assert {world.row(task)["worker"] for task in waiting}.isdisjoint({frozen_one.worker})
 
 
@@ -95,7 +96,7 @@ def test_what_a_thawing_worker_is_given_at_once_is_not_lost_with_its_old_name(wo
     until(lambda: len(world.executions()) == 5, 5, "all of them run")
     world.open_gate()
 
-    assert {world.written(task, 3)["status"] for task in world.rows()} == {"completed"}
+    assert {world.written(task, WITHIN)["status"] for task in world.rows()} == {"completed"}
     assert frozen_one.worker not in {row["worker"] for row in world.rows().values()}
 
 
@@ -111,7 +112,7 @@ def test_a_worker_frozen_for_less_than_its_lease_keeps_its_task(worlds: Worlds) 
     worker.signal(signal.SIGCONT)
     world.open_gate()
 
-    assert world.written(task, 3)["status"] == "completed"
+    assert world.written(task, WITHIN)["status"] == "completed"
     assert len(world.executions(task)) == 1
 
 
@@ -127,11 +128,13 @@ def test_when_all_were_frozen_together_nobody_is_lost(worlds: Worlds) -> None:
     for worker in workers:
         worker.signal(signal.SIGCONT)
     until(
-        lambda: all(row["heard_at"] > world.now() - 500 for row in world.workers().values()), 3, "all are heard again"
+        lambda: all(row["heard_at"] > world.now() - 500 for row in world.workers().values()),
+        WITHIN,
+        "all are heard again",
     )
     world.open_gate()
 
-    assert {world.written(task, 3)["status"] for task in tasks} == {"completed"}
+    assert {world.written(task, WITHIN)["status"] for task in tasks} == {"completed"}
 
 
 def test_a_lone_frozen_worker_is_given_up_on_at_the_deadline_by_a_poll(worlds: Worlds) -> None:
@@ -151,7 +154,7 @@ def test_a_lone_frozen_worker_is_given_up_on_at_the_deadline_by_a_poll(worlds: W
 
     assert seen.reason == "timeout"
     assert late < 0.5
-    until(lambda: world.workers()[worker.worker]["heard_at"] > seen.finished_at, 3, "it is heard again")
+    until(lambda: world.workers()[worker.worker]["heard_at"] > seen.finished_at, WITHIN, "it is heard again")
     assert world.ledger.get(task).status is Status.FAILED
 
 
@@ -167,4 +170,4 @@ def test_a_worker_frozen_within_a_commit_contradicts_nobody_when_it_thaws(worlds
     stalled.ended(within=5)
 
     assert seen.status is Status.FAILED
-    assert world.written(task, 3)["status"] == "failed"
+    assert world.written(task, WITHIN)["status"] == "failed"

@@ -26,6 +26,11 @@ class Ear:
         self._future: asyncio.Future[None] | None = None
         self._rung = False
 
+    @property
+    def told(self) -> bool:
+        """Whether it was woken with the task's last word; one that was only meant to be may be woken again."""
+        return self._rung and self.news is not None
+
     def ring(self) -> None:
         """Wake the listener; on its own loop, or from anywhere for a thread."""
         self._rung = True
@@ -150,8 +155,8 @@ class Bell:
         by_loop: dict[asyncio.AbstractEventLoop, list[Ear]] = {}
         for task_id in ids:  # without the lock, for an event loop would wait for it; who listens only now reads later
             for ear in tuple(self._ears.get(task_id, ())):
-                if ear.news is not None:
-                    continue  # it has the last word already
+                if ear.told:
+                    continue
                 if news is not None:
                     ear.news = news.get(task_id)
                 if ear.loop is None:

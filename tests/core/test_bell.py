@@ -170,3 +170,32 @@ def test_the_rounds_of_a_closed_loop_are_forgotten() -> None:
     bell.rounds(new)
     assert list(bell._rounds) == [new]
     new.close()
+
+
+def test_a_last_word_whose_delivery_was_lost_is_rung_for_again() -> None:
+    async def play() -> bool:
+        bell = Bell()
+        loop = asyncio.get_running_loop()
+        ear = bell.listen("a", loop)
+        bell.ring(["a"], {"a": row()}, Post())  # never sent
+        bell.ring(["a"])
+        try:
+            return await ear.await_(5) and ear.told
+        finally:
+            bell.stop(ear)
+
+    assert asyncio.run(play())
+
+
+def test_who_has_the_last_word_is_not_woken_twice() -> None:
+    async def play() -> bool:
+        bell = Bell()
+        ear = bell.listen("a", asyncio.get_running_loop())
+        bell.ring(["a"], {"a": row()})
+        assert await ear.await_(5)
+        sent = Post()
+        bell.ring(["a"], None, sent)
+        bell.stop(ear)
+        return bool(sent._by_loop)
+
+    assert not asyncio.run(play())

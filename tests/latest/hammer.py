@@ -1,13 +1,15 @@
 """A process that asks for one key again and again, from many places at once, until it is killed.
 
-Its upstream is a file that all processes append to: who was asked, and when on the ledger's clock.
+Its upstream is a file that all processes append to: who was asked, and when on the ledger's clock. It answers 500 to
+two in five, by their number, not by chance; and to nobody while there is a file in the folder ``TESTED_HELD``, in
+which whoever waits for it is written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
+from pathlib import Path
 
 from settled import Latest, Tasks
 
@@ -16,14 +18,20 @@ PLACES = 8
 FRESH, RETRY, CAP = 0.4, 0.2, 0.8
 
 tasks = Tasks(os.environ.get("TESTED_LEDGER", "sqlite:///nowhere.db"), drain=0)
-log = -1
+log, held = -1, Path("nowhere")
 
 
 @tasks.latest(fresh_for=FRESH, retry_after=RETRY, retry_cap=CAP, timeout=10, start_timeout=10)
 async def traffic(key: str) -> int:
-    os.write(log, f"{os.getpid()} {tasks.ledger.store.now()}\n".encode())
-    await asyncio.sleep(random.uniform(0.05, 0.4))
-    if random.random() < 0.4:
+    line = f"{os.getpid():10} {tasks.ledger.store.now():20}\n".encode()
+    os.write(log, line)
+    number = os.lseek(log, 0, os.SEEK_CUR) // len(line)
+    await asyncio.sleep(0.05 * (1 + number % 7))
+    for hold in held.iterdir():
+        hold.write_text(str(os.getpid()))
+        while hold.exists():
+            await asyncio.sleep(0.01)
+    if number % 5 in (1, 3):
         raise RuntimeError("The upstream answered 500.")
     return tasks.ledger.store.now()
 
@@ -45,5 +53,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    held = Path(os.environ["TESTED_HELD"])
     log = os.open(os.environ["TESTED_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     asyncio.run(main())

@@ -210,6 +210,14 @@ def test_many_keys_are_answered_in_the_order_asked_and_start_in_one_commit(host:
     assert process.traffic.sync.get_many([]) == []
 
 
+def test_one_text_is_no_list_of_keys(process: Process) -> None:
+    with pytest.raises(BadInput, match=r"'github\.com' is a text and no list of keys"):
+        process.traffic.sync.get_many("github.com")
+    with pytest.raises(BadInput, match="no list of keys"):
+        asyncio.run(process.traffic.get_many("github.com"))
+    assert count(process) == 0
+
+
 def test_a_value_by_hand_replaces_clears_and_cancels(process: Process) -> None:
     process.traffic.sync.get("a")
     process.fail()
@@ -373,3 +381,23 @@ def test_a_refresh_whose_commit_is_confirmed_after_its_end_is_told_as_it_ended(h
     assert not never(process).refreshing
     (row,) = process.ledger.store.latest([("traffic", "a")])
     assert not row.refreshing
+
+
+def test_a_refresh_whose_commit_is_confirmed_past_its_bound_is_told_as_failed(host: Host) -> None:
+    process = Process(host, **DEFAULTS)
+    write: Any = process.ledger.store.write
+
+    def late(changes: Any) -> Any:
+        """As if the process was frozen until long after the refresh's bound, before it was told of its start."""
+        written = write(changes)
+        if changes[0].verb != "refresh":
+            return written
+        process.ledger.store.write = write  # type: ignore[method-assign]
+        task = written.results[0][0][0]
+        host.advance((task.settles_at - task.as_of) / 1000 + 1)
+        return written._replace(results=[[process.ledger.store.read([task.id])]])
+
+    process.ledger.store.write = late  # type: ignore[method-assign]
+    found = process.traffic.sync.get("a")
+    assert not found.refreshing
+    assert found.last_error is not None

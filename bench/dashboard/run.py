@@ -58,7 +58,7 @@ def fail(url: str, count: int) -> None:
     """Let so many of the newest tasks have failed, for a few reasons."""
     ledger = Ledger(store_of(url), lease=3_600)
     ledger.open()
-    worker = ledger.enlist([filling.NAME])
+    worker = ledger.membership.enlist([filling.NAME])
     hour, given = 3_600_000, '{"args":["https://example.org/some/page.html"],"kwargs":{}}'
     for start in range(0, count, 500):
         new = [
@@ -73,7 +73,7 @@ def fail(url: str, count: int) -> None:
                 for row, message in zip(rows, messages, strict=True)
             ]
         )
-    ledger.dismiss()
+    ledger.membership.dismiss()
     ledger.close()
 
 
@@ -91,9 +91,9 @@ def on_postgres(folder: Path, rows: int) -> Iterator[str]:
         url = f"{database}?schema=ledger"
         ledger = Ledger(store_of(url), lease=3_600)
         ledger.open()
-        worker = ledger.enlist([filling.NAME])
+        worker = ledger.membership.enlist([filling.NAME])
         postgres_filling.fill(ledger, database, "ledger", worker, rows, [(postgres_filling.NAME, OPEN)])
-        ledger.dismiss()
+        ledger.membership.dismiss()
         ledger.close()
         fail(url, min(FAILED, rows))
         with psycopg.connect(database, autocommit=True) as db:

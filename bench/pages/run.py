@@ -1,10 +1,10 @@
-"""How much a waiting page costs, and how soon it is told: python -m bench.pages.run [--pages 5000] [--rounds 5]
+"""How much a waiting page costs, and how soon it is told: python -m bench.pages.run [--rounds 5] [--loop uvloop]
 
 One server process, so many open streams on one task, beside a bare stream server in the same run. KiB for each page
-is the growth of the server's resident memory; "told" is from just before the terminal write (so its commit is in it)
-to the page's socket, the median over the rounds, with its range for the p99; "ended" is from SIGTERM, with all
-streams open again, to the end of the process. "across" is `settled.web.asgi` on PostgreSQL, where another process
-makes the terminal write (see ``bench/speed/postgres.py``).
+is the growth of the server's resident memory; "told" is from the commit of the terminal write to the page's socket,
+the median over the rounds, with its range for the p99; "commit" is what the write took before that; "ended" is from
+SIGTERM, with all streams open again, to the end of the process. "across" is `settled.web.asgi` on PostgreSQL, where
+another process makes the terminal write (see ``bench/speed/postgres.py``).
 """
 
 from __future__ import annotations
@@ -128,10 +128,10 @@ def measure(name: str, count: int, ledger: str = "") -> dict[str, float]:
         each = (side.resident() - before) / count / 1024
         asked = side.settle()
         times = sorted(told(streams))
-        began = float(asked.communicate(timeout=BOUND)[0])
+        began, committed = map(float, asked.communicate(timeout=BOUND)[0].split())
         for sock in streams:
             sock.close()
-        p = {q: times[min(len(times) - 1, int(len(times) * q / 100))] - began for q in (50, 99)}
+        p = {q: times[min(len(times) - 1, int(len(times) * q / 100))] - committed for q in (50, 99)}
         ended = 0.0
         if name != "bare":
             side.begin()
@@ -140,7 +140,8 @@ def measure(name: str, count: int, ledger: str = "") -> dict[str, float]:
             side.process.send_signal(signal.SIGTERM)
             side.process.wait(BOUND)
             ended = time.monotonic() - at
-        return {"kib": each, "told": len(times), "p50": p[50] * 1000, "p99": p[99] * 1000, "ended": ended}
+        milliseconds = {"commit": committed - began, "p50": p[50], "p99": p[99]}
+        return {"kib": each, "told": len(times), "ended": ended, **{k: s * 1000 for k, s in milliseconds.items()}}
     finally:
         side.close()
 
@@ -149,7 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the servers' event loop")
     asked = parser.parse_args()
+    os.environ["PAGES_LOOP"] = asked.loop
     count = asked.pages
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + 200
@@ -161,14 +164,18 @@ def main() -> None:
         for name in sides:
             with database(find()) if name == "across" else nullcontext("") as ledger:
                 rounds[name].append(measure(name, count, ledger))
-    print("| server | pages | KiB each | told | p50, ms | p99, ms (range) | ended, s |\n" + "| --- " * 7 + "|")
+    print(
+        "| server | pages | KiB each | told | commit, ms | p50, ms | p99, ms (range) | ended, s |\n"
+        + "| --- " * 8
+        + "|"
+    )
     for name, found in rounds.items():
         mid = {key: median(one[key] for one in found) for key in found[0]}
         least, most = (pick(one["p99"] for one in found) for pick in (min, max))
         ended = f"{mid['ended']:.1f}" if mid["ended"] else "–"
         told_all = min(one["told"] for one in found)
         print(
-            f"| {name} | {count:,} | {mid['kib']:.1f} | {told_all:,.0f} | {mid['p50']:.0f} "
+            f"| {name} | {count:,} | {mid['kib']:.1f} | {told_all:,.0f} | {mid['commit']:.1f} | {mid['p50']:.0f} "
             f"| {mid['p99']:.0f} ({least:.0f} to {most:.0f}) | {ended} |"
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Response
 
+from bench.pages.writer import timed
 from settled import Tasks
 from settled.web.asgi import TasksApp
 from settled.web.fastapi import tasks_router
@@ -38,7 +39,7 @@ class Bare:
         if scope["method"] == "POST":
             if scope["path"] == "/settle":
                 self.signal.set_result(None)
-            body = f"{time.monotonic()}" if scope["path"] == "/settle" else "/events"
+            body = f"{time.monotonic()} {time.monotonic()}" if scope["path"] == "/settle" else "/events"
             await send({"type": "http.response.start", "status": 200, "headers": []})
             return await send({"type": "http.response.body", "body": body.encode()})
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
@@ -69,14 +70,7 @@ def ours(ledger: str, *, framework: bool) -> Any:
 
     @app.post("/settle")
     async def settle() -> Response:
-        began: list[float] = []
-
-        def work() -> None:
-            began.append(time.monotonic())  # the write, its fsync and its commit come after this
-            blocks[-1].__exit__(None, None, None)
-
-        await asyncio.to_thread(work)
-        return Response(f"{began[0]}")
+        return Response(await asyncio.to_thread(timed, tasks, lambda: blocks[-1].__exit__(None, None, None)))
 
     if framework:
         app.include_router(tasks_router(tasks), prefix="/tasks")
@@ -101,9 +95,9 @@ def main(side: str, fd: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = os.environ.get("PAGES_LEDGER") or f"sqlite:///{folder}/tasks.db"
         app = Bare() if side == "bare" else ours(ledger, framework=side == "fastapi")
-        uvicorn.run(
-            app, fd=fd, loop="asyncio", log_level="error", access_log=False, backlog=8192, timeout_graceful_shutdown=10
-        )
+        loop = os.environ.get("PAGES_LOOP", "asyncio")
+        quiet = {"log_level": "error", "access_log": False}
+        uvicorn.run(app, fd=fd, loop=loop, backlog=8192, timeout_graceful_shutdown=10, **quiet)
 
 
 if __name__ == "__main__":

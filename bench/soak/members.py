@@ -15,6 +15,8 @@ from bench.soak.app import LEDGER
 ROOT = Path(__file__).parents[2]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 ENDS_WITHIN = 20.0
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "131072"}
+"""As docs/deploying.md advises; else glibc keeps what a large text has freed, and nobody can tell that from a leak."""
 
 
 class Member:
@@ -86,7 +88,7 @@ def sample(pid: int) -> tuple[int, int, int] | None:
 
 def cast(ledger: str, folder: Path) -> list[Member]:
     """Two demo servers and three workers on one ledger. The first of each is never harmed, so that it grows old."""
-    environment = {LEDGER: ledger, "SETTLED_STATE_FOLDER": str(folder / "state")}
+    environment = {LEDGER: ledger, "SETTLED_STATE_FOLDER": str(folder / "state"), **ALLOCATOR}
     settled = [sys.executable, "-m", "settled.cli"]
     members = []
     for name in ("server", "server struck"):

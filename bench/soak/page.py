@@ -30,23 +30,31 @@ once a minute, and reads the whole database in the end. A tenth of the tasks is 
 
 Flat is a process whose memory (median) in the last quarter is at most {MEMORY_SLACK:.0%} above that of the second, and
 whose fewest open descriptors are at most {DESCRIPTORS_SLACK} more. The first quarter is left out: pools and caches fill
-then. The soak's own process keeps a line for each task, and grows by that. The peaks of a
-server's memory are a fault of the demo's, an exception with 10 MB of text. What grows slowly on SQLite is the page
-cache of each connection, one for each thread, up to a bound. How it is done is in
+then. The soak's own process keeps a line for each task, and grows by that. The peaks of a server's memory are a fault
+of the demo's, an exception with 10 MB of text. In the hours below its servers were not flat: glibc keeps what such a
+text has freed, in each of its arenas, and on SQLite each thread's page cache grew up to 4 MiB. The shorter runs after
+them were made with page caches of 1 MiB and `MALLOC_MMAP_THRESHOLD_=131072`, as [deploying](../deploying.md#memory)
+advises: what is large goes back to the system then, and a leak would be seen. How it is done is in
 [bench](../../bench/README.md#the-soak). This page is made by `python -m bench.soak.page` from the files of the runs.
 """
-ABOUT = ("command", "commit", "machine", "disk", "python", "packages")
+ABOUT = ("command", "environment", "commit", "machine", "disk", "python", "packages")
 
 
 def main(files: list[Path]) -> None:
     PAGES.mkdir(parents=True, exist_ok=True)
     for file in files:
         run = json.loads(file.read_text("utf-8"))
-        shutil.copyfile(file, PAGES / f"soak-{run['about']['ledger']}.json")
-    kept = sorted(PAGES.glob("soak-*.json"), reverse=True)
+        shutil.copyfile(file, PAGES / f"soak-{run['about']['ledger']}-{run['about']['minutes']:g}.json")
+    kept = sorted(PAGES.glob("soak-*.json"), key=_order)
     for file in kept:
         file.with_suffix(".svg").write_text(picture(json.loads(file.read_text("utf-8"))), "utf-8")
     (PAGES / "soak.md").write_text(page(kept), "utf-8")
+
+
+def _order(file: Path) -> tuple[bool, float]:
+    """SQLite first, and the longest first."""
+    about = json.loads(file.read_text("utf-8"))["about"]
+    return about["ledger"] != "sqlite", -about["minutes"]
 
 
 def page(files: list[Path]) -> str:
@@ -72,7 +80,7 @@ def section(file: Path) -> Iterator[str]:
     )
     load = sorted(minute["load"] for minute in run["minutes"])
     machine = [("ended", about["date"]), ("load, by the minute", f"{load[0]} to {load[-1]}, median {median(load):.0f}")]
-    yield from _table(("the run", ""), [*machine, *((key, about[key]) for key in ABOUT)])
+    yield from _table(("the run", ""), [*machine, *((key, about[key]) for key in ABOUT if key in about)])
 
 
 def _verdict(run: dict[str, Any]) -> Iterator[str]:

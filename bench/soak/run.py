@@ -26,7 +26,7 @@ import httpx
 from bench.soak.book import Book
 from bench.soak.flat import judged
 from bench.soak.load import Load
-from bench.soak.members import ROOT, cast, sample
+from bench.soak.members import ALLOCATOR, ROOT, cast, sample
 from bench.soak.strikes import Strikes, parted
 from bench.speed.environment import describe
 from settled import Ledger
@@ -161,6 +161,7 @@ class Soak:
             "about": {
                 **{key: fact for key, fact in describe(self.folder).items() if key != "load at the start"},
                 "command": self._command(),
+                "environment": " ".join(f"{name}={value}" for name, value in ALLOCATOR.items()),
                 "ledger": self.url.partition(":")[0],
                 "minutes": self.args.minutes,
                 "rate": self.args.rate,

@@ -23,9 +23,9 @@ def fill(path: Path, settled: int, still_open: int) -> None:
     """Make a ledger with ``settled`` completed rows of the last six days and ``still_open`` fresh pending ones."""
     ledger = Ledger(SQLiteStore(path))
     ledger.open()
-    worker = ledger.enlist([NAME])
+    worker = ledger.membership.enlist([NAME])
     completed, pending = _completed(ledger, worker), _new(ledger, None)
-    ledger.dismiss()
+    ledger.membership.dismiss()
     ledger.close()
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA synchronous = OFF")

@@ -54,8 +54,9 @@ PAGE = """<!doctype html>
   import "/tasks/settled.js";
   document.querySelector("button").onclick = async () => {
     const answer = await fetch("/report?seconds=20", { method: "POST" });
-    const task = document.createElement("settled-task");
-    task.setAttribute("src", answer.headers.get("Location"));
+    const task = document.createElement(answer.ok ? "settled-task" : "p");
+    if (answer.ok) task.setAttribute("src", answer.headers.get("Location"));
+    else task.textContent = "It could not be submitted. Is the database away?";
     task.toggleAttribute("cancellable", true);
     task.toggleAttribute("retryable", true);
     document.querySelector("div").prepend(task);

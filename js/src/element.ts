@@ -134,7 +134,7 @@ export class SettledTask extends Base {
     const failed = ending?.end === "failed";
     const title = ending?.reason === "cancelled" ? "cancelled" : task || ending ? state : "loading";
     const why = failed ? (words.reasons[ending.reason!] ?? "") : (ending?.message ?? this.#lost);
-    say(parts.title, this.hasAttribute("src") ? words[title] : "");
+    say(parts.title, words[title]);
     say(parts.message, [ending && own(slot) ? "" : why, this.#problem].filter(Boolean).join(" "));
     say(parts.detail, failed ? ending.message : ending ? "" : text(task?.progress?.message));
     say(parts.result, shown(ending?.result));
@@ -154,7 +154,7 @@ export class SettledTask extends Base {
     const { progress, bar } = this.#parts as Record<string, any>;
     const fraction = this.task?.progress?.fraction;
     const percent = typeof fraction === "number" ? String(clamp(Math.round(fraction * 100), 0, 100)) : "";
-    progress.hidden = !!this.ending || !this.hasAttribute("src");
+    progress.hidden = !!this.ending;
     progress.classList.toggle("unsure", !percent);
     progress.setAttribute("aria-label", words.progress);
     bar.style.inlineSize = percent && `${percent}%`;
@@ -173,10 +173,9 @@ export class SettledTask extends Base {
     const soFar = fill(words.soFar, span(known >= 0 ? known : waited, words.units));
     const open = by! > made! ? `${soFar} · ${fill(words.atMost, span(by! - made!, words.units))}` : soFar;
     const over = finished! >= made! ? fill(words.after, span(finished! - made!, words.units)) : this.#confirmed;
-    const src = this.hasAttribute("src");
-    say(time, ending ? over : src ? open : "");
+    say(time, ending ? over : open);
     say(note, task && !ending && !this.#lost && waited >= 10_000 ? words.leave : "");
-    if (src && !ending && this.isConnected) this.#timer = setTimeout(() => this.#tick(), 1_000);
+    if (this.getAttribute("src") && !ending && this.isConnected) this.#timer = setTimeout(() => this.#tick(), 1_000);
   }
 
   async #act() {

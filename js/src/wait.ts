@@ -9,7 +9,7 @@ export interface Options<Result = unknown> {
   signal?: AbortSignal | undefined;
   /** Seconds to go on after the task's own deadline. */
   grace?: number | undefined;
-  /** Seconds to go on if nobody ever answered. */
+  /** Seconds to go on if nobody ever answered; never less than `grace`. */
   patience?: number | undefined;
   onUpdate?: ((task: Task<Result>) => void) | undefined;
   onTrouble?: ((trouble: Trouble) => void) | undefined;

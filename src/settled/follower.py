@@ -23,7 +23,7 @@ def follower(ledger: Ledger) -> Periodic:
 
     def step() -> float:
         nonlocal version, known
-        watched = [task_id for task_id in ledger.bell.watched() if task_id not in ledger.here]
+        watched = [task_id for task_id in ledger.bell.watched() if task_id not in ledger.commits.here]
         tick = max(TICK, ledger.store.pause)
         if not watched:
             known = {}

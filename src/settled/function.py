@@ -13,6 +13,7 @@ from settled import json_text
 from settled.batch import Batch
 from settled.errors import BadArguments, BadInput, BadPolicy, BadTaskFunction
 from settled.limit import Limit
+from settled.misfit import complaint
 from settled.policy import Policy, ms
 from settled.records import NewTask
 from settled.runner import process
@@ -168,7 +169,7 @@ class TaskFunction(Generic[P, R]):
                 raise BadArguments(
                     f"{self.name}{self._signature} cannot be called like this: {error}. Nothing was submitted."
                 ) from None
-        arguments = arguments_of(self.name, args, kwargs, self.described.max_result_bytes)
+        arguments = arguments_of(self.name, args, kwargs, self.described.max_result_bytes, self._signature)
         if self.limit is not None:
             lane = self.limit.lane(self.name, args, kwargs)
             if lane is not None:
@@ -193,7 +194,7 @@ def describe(
             f"{function!r} is no function. Use @tasks.task or @tasks.task(timeout=…) on a def or async def."
         )
     label = name or getattr(function, "__qualname__", None)
-    if label is None:
+    if label is None or (name is None and label.endswith("<lambda>")):
         raise BadTaskFunction(f"{function!r} has no name of its own, to be found by. Register it with name=….")
     checked_text("name", label)
     try:
@@ -261,15 +262,21 @@ def checked_text(what: str, text: object) -> None:
         )
 
 
-def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int) -> str:
+def arguments_of(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int, signature: inspect.Signature | None = None
+) -> str:
     """The arguments as JSON text; raise ``BadArguments`` for what JSON cannot hold, saying which."""
     try:
         text = _dumps({"args": args, "kwargs": kwargs})
     except (TypeError, ValueError, RecursionError) as error:
-        which = next((key for key, value in [*enumerate(args), *kwargs.items()] if not _encodes(value)), "?")
+        named: list[tuple[object, Any]] = [*enumerate(args), *kwargs.items()]
+        if signature is not None:
+            named = [*signature.bind(*args, **kwargs).arguments.items()]
+        which, value = next((pair for pair in named if not _encodes(pair[1])), ("?", None))
         raise BadArguments(
-            f"Argument {which!r} of {name} cannot be kept: {error}. A task may run later in another process, "
-            "so its arguments must be JSON: text, finite numbers, booleans, None, lists, dicts. Nothing was submitted."
+            f"Argument {which!r} of {name} cannot be kept: {complaint(value, error)}. "
+            "A task may run later in another process, so its arguments must be JSON: text, finite numbers, booleans, "
+            "None, lists, dicts. Nothing was submitted."
         ) from None
     if len(text) > limit:
         raise BadArguments(

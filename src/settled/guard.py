@@ -58,13 +58,17 @@ class Settling:
             claimed = [] if worker is None else self._ledger.claim(worker, [row.name], 1, self.id)
             if claimed:
                 return claimed[0]
-            self._ledger.beat()  # if this process was frozen and declared lost, it enlists anew
+            self._ledger.membership.beat()  # if this process was frozen and declared lost, it enlists anew
         raise NotAllowed(f"Task {self.id} cannot be run here: it is {self._ledger.get(self.id).status}, not pending.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._settle(completed(self.result, self._limit) if error is None else raised(error))
+        outcome = completed(self.result, self._limit) if error is None else raised(error)
+        if isinstance(error, GeneratorExit):
+            self._leave(outcome)
+        else:
+            self._settle(outcome)
 
     async def __aenter__(self) -> Settling:
         entering = asyncio.ensure_future(asyncio.to_thread(self.__enter__))
@@ -89,7 +93,10 @@ class Settling:
             await asyncio.shield(asyncio.to_thread(self._settle, outcome))
             raise
         outcome = completed(self.result, self._limit) if error is None else raised(error)
-        await asyncio.shield(asyncio.to_thread(self._settle, outcome))
+        if isinstance(error, GeneratorExit):  # nothing can be awaited any more
+            self._leave(outcome)
+        else:
+            await asyncio.shield(asyncio.to_thread(self._settle, outcome))
 
     def ending(self) -> Ending:
         """How the task stands after the block; ``aborted`` if another attempt is to follow this one."""
@@ -110,12 +117,16 @@ class Settling:
     def _left_at_the_door(self, entered: asyncio.Future[Settling], outcome: Outcome) -> None:
         """Settle what was claimed for a block that was cancelled meanwhile, and will not be run."""
         if not entered.cancelled() and entered.exception() is None:
-            self._ledger.settle(verdict_of(self._claimed(), outcome, self._ledger.store.now))
+            self._leave(outcome)
 
     def _claimed(self) -> Snapshot:
         if self._row is None:
             raise NotAllowed("The task is not running yet: use this inside the with block.")
         return self._row
+
+    def _leave(self, outcome: Outcome) -> None:
+        """Settle without a wait: a block that is collected as garbage may be so by the very thread that writes."""
+        self._ledger.settle(verdict_of(self._claimed(), outcome, self._ledger.store.now))
 
     def _settle(self, outcome: Outcome) -> None:
         written: Future[bool] = Future()

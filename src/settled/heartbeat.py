@@ -10,7 +10,7 @@ def heartbeat(ledger: Ledger) -> Periodic:
     """Return the heartbeat of a ledger's worker, not yet started; six beats fit in a lease."""
 
     def step() -> float:
-        ledger.beat()
-        return ledger.lease / 6
+        ledger.membership.beat()
+        return ledger.membership.lease / 6
 
     return Periodic("settled-heartbeat", step)

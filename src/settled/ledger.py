@@ -12,9 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,30 +20,27 @@ from typing import Any
 
 from settled import verdicts, within
 from settled.bell import Bell
+from settled.commits import Commits
 from settled.errors import KeyConflict, LedgerUnavailable, NotAllowed, SettledError, TaskNotFound, TaskPruned
-from settled.ids import created_ms, new_id
+from settled.ids import created_ms
 from settled.journal import Journal
+from settled.membership import Membership
 from settled.policy import reserve_ms
-from settled.post import Post
 from settled.reader import Reader
 from settled.records import NewTask, Snapshot, Verdict, WorkerRow
 from settled.states import Reason, Status
-from settled.stores.base import Beat, Claim, Due, Loss, Progress, Prune, Publish, Refresh, RowRefused, Store
-from settled.writer import FOREVER, Writer
+from settled.stores.base import Claim, Due, Progress, Prune, Publish, RowRefused, Store
+from settled.writer import FOREVER, READ_PATIENCE, Writer
 
 log = logging.getLogger("settled")
 SUBMIT_PATIENCE = 5.0
 """Seconds that a submit waits for a database that is away, before it is a clear error."""
 BATCH_PATIENCE = 15.0
 """The same for a whole batch, which is written in one commit."""
-READ_PATIENCE = 1.0
-"""Seconds that a read waits to write down an expiry; it answers rightly without, too."""
 SWEEP_LIMIT = 500
 
 Rows = list[Snapshot]
 Workers = list[WorkerRow]
-Inserted = tuple[NewTask, tuple[Snapshot, bool]]
-"""A new task and what came of it: its row, and whether it was created or its idempotency key named an older one."""
 
 
 class Ledger:
@@ -55,26 +49,22 @@ class Ledger:
     def __init__(self, store: Store, *, lease: float = 30.0, retention: float | None = None) -> None:
         self.store = store
         self.bell = Bell()
-        self.lease = lease
+        self.commits = Commits(self.bell)
         self._retention = retention
-        self.worker: str | None = None
-        self.here: dict[str, Snapshot] = {}
-        """Tasks claimed by this process whose end it has not written yet: nothing of theirs can be missed here."""
-        self.doubtful = False
-        """Whether a task may run under this worker's name of which nobody here was told."""
-        self.inserted: Callable[[Sequence[Inserted], Post], None] = lambda rows, post: None
-        self.not_inserted: Callable[[NewTask], None] = lambda new: None
-        self.lane_freed: Callable[[Post], None] = lambda post: None
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+        """The event loops that run this ledger's tasks, or serve them: nobody may hold one by waiting for a task."""
         self.cancelled: Callable[[Snapshot], None] = lambda row: None
         """Told of an open task, as it was, that a person has cancelled through this process."""
         self._journal = Journal(store.journal)
-        self._writer = Writer(store, self._journal, self._committed, self._failed, self._doubted)
+        self._writer = Writer(store, self._journal, self.commits.committed, self.commits.failed, self.commits.doubted)
         self._reader = Reader(store)
-        self._names: str | None = None
-        self._engine: str | None = None
-        self._enlisting = threading.RLock()
+        self.membership = Membership(store, self._writer, lease)
         self._away_until = 0.0
-        self._renewed_at = 0.0
+
+    @property
+    def worker(self) -> str | None:
+        """The id of this process as a worker, if it is one."""
+        return self.membership.worker
 
     def open(self) -> None:
         """Connect and migrate; settle at once what became overdue while nobody looked."""
@@ -145,22 +135,18 @@ class Ledger:
 
         Clears ``doubtful``, unless it raises ``LedgerUnavailable``.
         """
-        self.doubtful = False
+        self.commits.doubtful = False
         try:
             held = await self.aread(self.store.held_by, worker)
-            if all(row.id in self.here for row in held):
+            if all(row.id in self.commits.here for row in held):
                 return []
             # What was on its way when that was read has been told of once a later write has been.
-            await self.achange("beat", Beat(worker, round(self.lease * 500)), READ_PATIENCE)
-            untold = {(row.id, row.attempt) for row in held if row.id not in self.here}
+            await self.achange("beat", self.membership.beat_of(worker), READ_PATIENCE)
+            untold = {(row.id, row.attempt) for row in held if row.id not in self.commits.here}
             return [row for row in await self.aread(self.store.held_by, worker) if (row.id, row.attempt) in untold]
         except BaseException:
-            self.doubtful = True
+            self.commits.doubtful = True
             raise
-
-    def own(self, row: Snapshot) -> None:
-        """Note that a task runs here after all."""
-        self.here[row.id] = row
 
     async def due_in(self, names: Sequence[str]) -> tuple[float | None, float | None]:
         """Seconds until a task of these names may be claimed, in no lane and in one; one index probe if there is none.
@@ -286,7 +272,7 @@ class Ledger:
             except LedgerUnavailable:
                 self._away_until = time.monotonic() + READ_PATIENCE  # a thousand pages must not try one after the other
                 row = self._read(task_id)  # time has passed, and another process may have had better luck
-        if row.settled or row.settles_at > row.as_of or not self.store.quiet():
+        if row.settled or row.settles_at > row.as_of or not self.store.quiet(row.settles_at):
             return row
         row = self._read(task_id)  # nothing that was begun in time can arrive after this look
         if row.settled:
@@ -340,7 +326,7 @@ class Ledger:
         """
         self._writer.end_stalled_waits()
         self._journal.adopt(self._write_adopted)  # before their worker is declared lost
-        lost = self._lose_the_dead()
+        lost = self.membership.lose_the_dead()
         rows = self.store.overdue(SWEEP_LIMIT)
         if lost or thoroughly:
             overdue = {row.id for row in rows}
@@ -375,70 +361,6 @@ class Ledger:
             total += gone
             if gone < limit:
                 return total
-
-    # -- this process as a worker
-
-    def enlist(self, names: Sequence[str], engine: str | None = None) -> str:
-        """Give this process a worker's row and lock; return its id. ``engine``: what brings its tasks, if anything."""
-        with self._enlisting:
-            known = self._names = json.dumps(list(names))
-            self._engine = engine
-            worker = new_id(self.store.now())
-            lease_ms = round(self.lease * 1000)
-            row = WorkerRow(worker, socket.gethostname(), os.getpid(), known, 0, 0, lease_ms, None, engine, 0)
-            self.store.hold(worker)
-            sent = time.monotonic()
-            try:
-                self._writer.write_all("enlist", [row], READ_PATIENCE)  # the heartbeat tries again
-            except BaseException:
-                self.store.release(worker)
-                raise
-            self.worker, self._renewed_at = worker, sent
-            return worker
-
-    @property
-    def lease_left(self) -> float:
-        """Seconds for which others must believe this worker alive: counted from when the last renewal was sent."""
-        return self._renewed_at + self.lease - time.monotonic()
-
-    def beat(self) -> bool:
-        """Renew the lease; enlist if that was not possible before, or anew if this worker was declared lost meanwhile.
-
-        Return False in the last case.
-        """
-        worker = self.worker
-        if worker is None:
-            self._enlist_again(None)
-            return True
-        gap = round(self.lease * 500)  # a silence of all that is longer than this was the ledger's, not ours
-        sent = time.monotonic()
-        heard = self._writer.write_all("beat", [Beat(worker, gap)], READ_PATIENCE)[0]
-        if heard:
-            self._renewed_at = sent
-        else:
-            self._enlist_again(worker)
-        return bool(heard)
-
-    def _enlist_again(self, before: str | None) -> None:
-        """Enlist, unless another thread did meanwhile: of two rows one is never renewed, and takes its tasks along."""
-        with self._enlisting:
-            if self.worker != before or self._names is None:
-                return
-            self.enlist(json.loads(self._names), self._engine)
-            if before is not None:
-                self.store.release(before)
-
-    def dismiss(self) -> None:
-        """Give the worker's row back; what it still runs is then settled as lost by whoever looks."""
-        worker, self.worker, self._names = self.worker, None, None
-        if worker is None:
-            return
-        try:
-            dismissed = self._writer.write_all("dismiss", [worker], READ_PATIENCE)[0]
-            if not dismissed:
-                self._writer.write_all("lose", [Loss(worker, True)], READ_PATIENCE)
-        finally:
-            self.store.release(worker)
 
     # -- the inside
 
@@ -492,92 +414,11 @@ class Ledger:
         found = [verdicts.of_expiry(row, workers) for row in rows]
         return sum(self._writer.write_all("settle", found, READ_PATIENCE))
 
-    def _lose_the_dead(self) -> Sequence[str]:
-        """Declare lost whoever is dead for certain, or silent for a lease in which others were heard."""
-        workers = self.store.workers()
-        others = [worker for worker in workers if worker.id != self.worker]
-        if not others:
-            return []
-        pulse = self.store.pulse()
-        lost = [worker.id for worker in others if worker.lost_at is not None]
-        for worker in others:
-            if worker.lost_at is None:
-                gone = self.store.gone(worker.id)
-                # Half a lease without a heartbeat of anybody means that the ledger was away.
-                beating = pulse.now - pulse.pulse_at < worker.lease_ms / 2
-                heard_others = beating and worker.lease_ms <= pulse.now - pulse.steady_since
-                silent = worker.as_of > worker.heard_at + worker.lease_ms and heard_others
-                if (gone or silent) and self._writer.write_all("lose", [Loss(worker.id, gone)], READ_PATIENCE)[0]:
-                    lost.append(worker.id)
-        return lost
-
     def _workers_or_none(self) -> Workers:
         try:
             return self.store.workers()
         except LedgerUnavailable:
             return []
-
-    def _committed(self, verb: str, payloads: Sequence[Any], results: Sequence[Any], now: int, post: Post) -> None:
-        """After each commit of this process: keep count of what runs here, wake who waits for what changed."""
-        if verb == "settle":
-            for verdict in payloads:  # of a refused one too: its row was ended, or taken on, by another process
-                self.here.pop(verdict.id, None)
-            self._ended([v for v, won in zip(payloads, results, strict=True) if won], now, post)
-        elif verb == "insert":
-            self.here.update((row.id, row) for row, created in results if created and row.worker is not None)
-            self.inserted(list(zip(payloads, results, strict=True)), post)
-        elif verb == "insert_batch":
-            for news, rows in zip(payloads, results, strict=True):
-                self.inserted(list(zip(news, rows, strict=False)), post)  # one, where its key named an older batch
-        elif verb == "refresh":
-            self._refreshed([item for row in payloads for item in row], [task for row in results for task in row], post)
-        elif verb == "claim":
-            claimed: Rows = [row for rows in results for row in rows]
-            self.here.update((row.id, row) for row in claimed)
-            self.bell.ring([row.id for row in claimed], None, post)
-            self._ring_batches(claimed, post)
-        elif verb == "progress":
-            self.bell.ring([progress.id for progress in payloads], None, post)
-
-    def _refreshed(self, asked: Sequence[Refresh], tasks: Sequence[Snapshot | None], post: Post) -> None:
-        started = [
-            (item.new, (task, True)) for item, task in zip(asked, tasks, strict=True) if task and not task.settled
-        ]
-        self.here.update((row.id, row) for _, (row, _) in started if row.worker is not None)
-        self.inserted(started, post)
-        for item, task in zip(asked, tasks, strict=True):
-            if task is None or task.settled:
-                self.not_inserted(item.new)
-
-    def _ended(self, won: Sequence[Verdict], now: int, post: Post) -> None:
-        news = {v.id: verdicts.final(v, now) for v in won if self.bell.heard_by_anyone(v.id)}
-        self.bell.ring(news, news, post)
-        rows = [v.row for v in won if v.row is not None]
-        self._ring_batches(rows, post)
-        if any(row.lane is not None for row in rows):
-            self.lane_freed(post)
-
-    def _ring_batches(self, rows: Sequence[Snapshot], post: Post) -> None:
-        batches = {row.batch for row in rows if row.batch is not None}
-        if batches:
-            self.bell.ring(batches, None, post)
-
-    def disown(self, task_id: str) -> None:
-        """Note that a task claimed here was ended or taken by another process."""
-        self.here.pop(task_id, None)
-        self.bell.ring([task_id])
-
-    def _doubted(self, untold: Sequence[Snapshot]) -> None:
-        for row in untold:
-            self.here.pop(row.id, None)
-        self.doubtful = True
-
-    def _failed(self, verb: str, payload: Any) -> None:
-        if verb == "insert":
-            self.not_inserted(payload)
-        elif verb == "refresh":
-            for item in payload:
-                self.not_inserted(item.new)
 
 
 def _same(new: NewTask, row: Snapshot, created: bool) -> tuple[Snapshot, bool]:

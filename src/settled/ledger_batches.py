@@ -38,7 +38,7 @@ def get(ledger: Ledger, batch: str) -> BatchSnapshot:
     created_ms(batch)  # what is no id need not be looked for
     away = not _settle_overdue(ledger, batch)
     found = _read(ledger, batch)
-    if not away or found.settled or found.settles_at > found.as_of or not ledger.store.quiet():
+    if not away or found.settled or found.settles_at > found.as_of or not ledger.store.quiet(found.settles_at):
         return found
     found = _read(ledger, batch)  # nothing that was begun in time can arrive after this look
     open_ = found.pending + found.running
@@ -167,7 +167,8 @@ def _missing(ledger: Ledger, batch: str) -> TaskNotFound:
 
 def _as_settled(ledger: Ledger, rows: Sequence[Snapshot]) -> list[Snapshot]:
     """The same, those past their bound as they will be: what cannot be written now must not look open."""
-    if not any(not row.settled and row.settles_at <= row.as_of for row in rows) or not ledger.store.quiet():
+    bounds = [row.settles_at for row in rows if not row.settled and row.settles_at <= row.as_of]
+    if not bounds or not ledger.store.quiet(max(bounds)):
         return list(rows)
     fresh = {row.id: row for row in ledger.store.read([row.id for row in rows if not row.settled])}
     rows = [fresh.get(row.id, row) for row in rows]

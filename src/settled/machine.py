@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 
-from settled.errors import BadTaskId, SettledError, TaskNotFound
+from settled.errors import BadInput, BadTaskId, SettledError, TaskNotFound
 from settled.records import Ending, Snapshot, ending_of
 from settled.states import End
 
@@ -94,12 +94,23 @@ def machine(terms: Terms, clock: Callable[[], float], wall: Callable[[], float],
                 break
 
 
+def checked_timeout(timeout: object) -> None:
+    """Raise ``BadInput`` for what is no number of seconds."""
+    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
+    if timeout is not None and not number:
+        raise BadInput(
+            f"timeout={timeout!r} is not possible: give seconds as a number, or None to wait for as long as the task "
+            "may take."
+        )
+
+
 class _Wait:
     """What a wait knows, and what follows from it."""
 
     def __init__(
         self, terms: Terms, clock: Callable[[], float], wall: Callable[[], float], begun: float | None
     ) -> None:
+        checked_timeout(terms.timeout)
         self.terms, self.clock, self.wall = terms, clock, wall
         self.now, self.noon = clock(), wall()
         self.begun = self.now if begun is None else begun
@@ -194,14 +205,15 @@ class _Wait:
                 return Ending(End.UNKNOWN, None, None, str(seen))
             return Ending(End.UNREACHABLE, None, None, self._unreachable(seen))
         if self.now >= self.mine:
-            left = max(0.0, self.promise - self.now)
-            message = (
-                f"You waited {self.terms.timeout:g} s, as asked; the task goes on and settles within {left:.0f} s."
-            )
-            return Ending(End.ABORTED, None, None, message)
+            return Ending(End.ABORTED, None, None, f"You waited {self.terms.timeout:g} s, as asked; {self._known()}")
         ahead = self.promise + 0.25 if self.now < self.promise and not self.terms.rings else self.bound
         self.pause = max(0.0, min(self.pause, ahead - self.now, self.mine - self.now))
         return None
+
+    def _known(self) -> str:
+        if self.seen_at is None:
+            return f"nothing is known of the task: {self.why or 'there is none of this id, or not for you'}."
+        return f"the task goes on and settles within {max(0.0, self.promise - self.now):.0f} s."
 
     def _unreachable(self, seen: Seen) -> str:
         if isinstance(seen, Snapshot):

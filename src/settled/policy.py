@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from datetime import timedelta
 
 from settled.errors import BadPolicy
 
@@ -71,7 +72,8 @@ def _check(name: str, value: object) -> None:
     least = 0.0 if name == "backoff" else 0.001
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
         raise BadPolicy(
-            f"{name}={value!r} is not possible: it must be a finite number of seconds, so that the task has an end."
+            f"{name}={value!r} is not possible: it must be a finite number of seconds, so that the task has an end"
+            f"{'. Of a timedelta give total_seconds()' if isinstance(value, timedelta) else ''}."
         )
     if not least <= value <= MAX_SECONDS:
         raise BadPolicy(f"{name}={value!r} is out of range: give seconds from {least} to {MAX_SECONDS:.0f} (a year).")

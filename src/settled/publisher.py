@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
+from settled.commits import Inserted
 from settled.engines.base import EngineRefused, Message, RemoteEngine
-from settled.engines.embedded import Registered
-from settled.ledger import Inserted, Ledger
+from settled.engines.registered import Registered
+from settled.ledger import Ledger
 from settled.periodic import AFTER_AN_ERROR, REPEAT_A_WARNING, Periodic
 from settled.post import Post
 from settled.records import Snapshot
@@ -47,7 +48,7 @@ class Publisher:
     def start(self) -> None:
         """Begin; from now on whatever this process inserts is published."""
         self._engine.prepare()
-        self._ledger.inserted = self.inserted
+        self._ledger.commits.inserted = self.inserted
         self._thread.start()
 
     def stop(self, patience: float) -> None:

@@ -73,8 +73,9 @@ class Reader:
     def _start(self) -> None:
         with self._guard:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="settled-reader", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="settled-reader", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         going_on = True

@@ -228,7 +228,16 @@ class WorkerRow(NamedTuple):
     lost_at: int | None
     engine: str | None
     """What brings tasks to it; None if it only answers, runs blocks by hand, or is of an older version."""
+    processes: str | None
+    """Of ``names`` those whose attempts have processes of their own, which it ends before its lease is over; JSON.
+
+    None if nobody can take it for dead while it lives, or it is of an older version.
+    """
     as_of: int
+
+    def knows(self, name: str) -> bool:
+        """Whether it runs tasks of this name, by what it said when it enlisted."""
+        return name in json.loads(self.names)
 
     @property
     def called(self) -> str:

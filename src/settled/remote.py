@@ -42,7 +42,7 @@ def wait(
     timeout   seconds after which the wait ends as ``aborted``; without it the task's own deadline decides
     headers   sent with every request, for example ``{"Authorization": "Bearer …"}``
     grace     seconds to go on after the task's own deadline
-    patience  seconds to go on if nobody ever answered
+    patience  seconds to go on if nobody ever answered, never less than ``grace``
     """
     return _Wait(url, headers, Terms(timeout, grace, patience, LAG, False, "server")).run()
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
 import signal
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 
+from settled import at_end
 from settled.engines.base import RemoteEngine
 from settled.engines.bench import Bench
-from settled.engines.embedded import EmbeddedEngine, Registered
+from settled.engines.embedded import EmbeddedEngine
+from settled.engines.registered import Registered
 from settled.errors import LedgerUnavailable
 from settled.follower import follower
 from settled.heartbeat import heartbeat
@@ -82,7 +83,7 @@ class Service:
             if self.remote is not None and self.remote.publishes:
                 self._publisher = Publisher(self.ledger, self.remote, self._functions)
                 self._publisher.start()
-                atexit.register(self.stop)  # a script that submits and ends: what is queued is published
+                at_end.register(self.stop)  # a script that submits and ends: what is queued is published
             self._pid = os.getpid()
 
     def enlist(self, engine: str | None = None, *, run_tasks: bool = True) -> None:
@@ -95,7 +96,9 @@ class Service:
             if self._enlisted:
                 return
             try:
-                self.ledger.enlist(sorted({*self._functions, *self.adopted}) if run_tasks else [], engine)
+                names = {*self._functions, *self.adopted} if run_tasks else ()
+                apart = [name for name, found in self._functions.items() if found.isolation == "process"]
+                self.ledger.membership.enlist(sorted(names), engine, sorted({*apart} & {*names}))
             except LedgerUnavailable as error:  # it can be read: answer already, and let the heartbeat try again
                 log.warning("No task runs here until the ledger can be written: %s", error)
             self._begin(heartbeat(self.ledger))
@@ -107,6 +110,7 @@ class Service:
         if kind is Bench:
             brings = None if self.remote is None else self.remote.name
         await asyncio.to_thread(lambda: self.enlist(brings, run_tasks=kind is not None))
+        self.ledger.loops.add(asyncio.get_running_loop())
         with self._guard:
             if kind is not None and self.engine is None:
                 engine = kind(self.ledger, self._functions, self._places)
@@ -123,6 +127,7 @@ class Service:
     async def end(self) -> None:
         """Drain, settle or hand back what is left, and let go of the ledger; it may be opened again."""
         self.begin_closing()
+        self.ledger.loops.discard(asyncio.get_running_loop())
         if self._background is not None:  # a submit before the app began, or a pool of threads, has a loop of its own
             await asyncio.to_thread(self.stop)
             return
@@ -138,7 +143,7 @@ class Service:
             publisher, self._publisher = self._publisher, None
             if publisher is not None:
                 publisher.stop(patience=2.0)
-                atexit.unregister(self.stop)
+                at_end.unregister(self.stop)
             for thread in self._threads:
                 thread.stop(patience=2.0)
             self._threads.clear()
@@ -146,7 +151,7 @@ class Service:
             if self._pid is None:
                 return
             try:
-                self.ledger.dismiss()
+                self.ledger.membership.dismiss()
                 self.ledger.expire()
             except LedgerUnavailable:
                 pass  # the lock is dropped with the process; whoever looks next settles what is left
@@ -167,7 +172,7 @@ class Service:
             self._background = None
             background.end()
             raise
-        atexit.register(self.stop)
+        at_end.register(self.stop)
 
     def stop(self) -> None:
         """End what ``start`` or ``begin`` began; harmless when nothing runs, and in a child whose parent goes on."""
@@ -175,15 +180,20 @@ class Service:
             return
         with self._guard:
             background, self._background = self._background, None
-        atexit.unregister(self.stop)
+        at_end.unregister(self.stop)
         if background is None:
             self._leave_a_closed_loop()
             self.let_go()
             return
+        engine = self.engine  # which ``end`` takes away, and may not come to the end of
         ending = asyncio.run_coroutine_threadsafe(self.end(), background.loop)
         try:
             ending.result(timeout=self.drain_seconds + STOP_SECONDS)
         except FutureTimeout:  # a task holds the loop in a call that cannot be broken: its row is settled as lost
+            ending.cancel()
+            if engine is not None:
+                engine.abandon()
+            self.engine = None
             self.let_go()
         finally:
             background.end()
@@ -209,7 +219,7 @@ class Service:
         """Open the ledger and be a worker, on the running loop; ``end`` ends it."""
         self._leave_a_closed_loop()
         await self.serve(Bench)
-        atexit.register(self.stop)  # the engine may end its loop without a word
+        at_end.register(self.stop)  # the engine may end its loop without a word
 
     async def acarry(self, task_id: str) -> None:
         """The same as ``carry``, on an event loop: that of the bench, if nothing has begun elsewhere yet."""
@@ -243,7 +253,8 @@ class Service:
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
         def hear(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self.begin_closing)
+            with suppress(RuntimeError):  # it is closed: one who began to hear after us has ended after us, too
+                loop.call_soon_threadsafe(self.begin_closing)
             handler = before[signal.Signals(number)]
             if callable(handler):
                 handler(number, frame)
@@ -272,6 +283,7 @@ class Service:
         bench = self.engine
         if isinstance(bench, Bench) and bench.loop.is_closed():
             bench.leave()
+            self.ledger.loops.discard(bench.loop)
             self.engine = None
 
     def _begin(self, *threads: Periodic) -> None:
@@ -290,18 +302,23 @@ class _Background:
         self._thread.start()
 
     def end(self) -> None:
-        """Stop the loop, and close it if nothing holds it."""
+        """Stop the loop, at once or as soon as what holds it lets it go."""
         self._ended.set()
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        with suppress(RuntimeError):  # it has closed already: a task function had stopped it
+            self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            self.loop.close()
 
     def _run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self.loop.run_forever()  # a task function may stop it
-            except Broken:
-                pass  # it was meant for a task function that held the loop, and came too late
-            except BaseException as error:  # e.g. SystemExit in an asyncio task of a task function's own
-                log.warning("An asyncio task of a task function raised %r; the loop goes on", error)
+        with closing(self.loop):  # here, for nobody waits any more for one that is held
+            while not self._ended.is_set():
+                self._go_on()
+            self.loop.stop()  # after one turn more, in which what was cancelled ends
+            self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            self.loop.run_forever()  # a task function may stop it
+        except Broken:
+            pass  # it was meant for a task function that held the loop, and came too late
+        except BaseException as error:  # e.g. SystemExit in an asyncio task of a task function's own
+            log.warning("An asyncio task of a task function raised %r; the loop goes on", error)

@@ -105,7 +105,7 @@ class Standing(NamedTuple):
 
     def known(self, name: str) -> bool:
         """Whether a worker that is alive can run a task of this name."""
-        return any(f'"{name}"' in worker.names for worker in self.alive)
+        return any(worker.knows(name) for worker in self.alive)
 
 
 class Survey:

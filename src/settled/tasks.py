@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any
+from uuid import UUID
 
 from settled import guard, waiter
-from settled.batch import Batch
 from settled.batches import Batches
 from settled.clock import Clock
 from settled.engines.base import RemoteEngine
-from settled.engines.embedded import EmbeddedEngine, Registered
-from settled.errors import BadInput, BadTaskFunction, NotAllowed, UnknownTaskName
-from settled.function import LONGEST_GRACE, TaskFunction, arguments_of, checked_number, checked_text, describe
-from settled.latest import LatestFunction
-from settled.latest.options import Seconds, options_of
+from settled.engines.embedded import EmbeddedEngine
+from settled.errors import BadInput, NotAllowed
+from settled.function import LONGEST_GRACE, arguments_of, checked_number, checked_text
+from settled.ids import created_ms
 from settled.ledger import Ledger
-from settled.limit import Limit
 from settled.policy import MAX_SECONDS, Policy, ms
 from settled.records import Ending, NewTask, Snapshot
+from settled.registry import Registry
 from settled.runner import context
 from settled.runner.text import shown
 from settled.service import Service
 from settled.stores.urls import store_of
 from settled.task import Task
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Named = Task | Snapshot | UUID | str
+"""How a task is named: by its handle, by how it stood, or by its id, as text or as the UUID that it is."""
 
 
-class Tasks(Batches):
+class Tasks(Registry, Batches):
     """One ledger and the task functions that run on it.
 
     url               where the ledger is: ``sqlite:///tasks.db``, or ``postgresql://user@host/database``
@@ -55,130 +53,25 @@ class Tasks(Batches):
         drain: float = 10.0, embedded: bool = True, engine: RemoteEngine | None = None,
     ) -> None:  # fmt: skip
         Policy(lease=lease)
+        if engine is not None and not hasattr(engine, "attach"):
+            raise BadInput(f"engine={engine!r} is no engine. Give an object, as CeleryEngine(app).")
         processes = (os.cpu_count() or 1) if processes is None else processes
         _check_places(concurrency, threads, processes, drain)
         checked_number("retention", retention, 1, 100 * MAX_SECONDS)
         checked_number("max_result_bytes", max_result_bytes, 100, 1_000_000_000, whole=True)
+        super().__init__(self, _Home(self), lease, max_result_bytes)
         places = {"coroutine": concurrency, "thread": threads, "process": processes}
         self.url = url
         self.embedded = embedded and engine is None
         self.engine = engine
-        self.functions: dict[str, TaskFunction[Any, Any]] = {}
-        self.latests: dict[str, LatestFunction[Any, Any]] = {}
-        self._registered: dict[str, Registered] = {}
         self._places = places
-        self.lease = lease
-        self.max_result_bytes = max_result_bytes
         self._service = Service(
             url, Ledger(store_of(url), lease=lease, retention=retention), self._registered, places, drain, engine
         )
         if engine is not None:
             engine.attach(self._service)
 
-    # -- registering
-
-    @overload
-    def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
-    @overload
-    def task(
-        self, function: None = None, /, *, name: str | None = None, timeout: float = 600.0,
-        start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
-        batch: int | None = None, batch_wait: float = 0.05,
-    ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...  # fmt: skip
-    def task(
-        self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, timeout: float = 600.0,
-        start_timeout: float = 600.0, attempts: int = 1, backoff: float = 1.0, isolation: str | None = None,
-        memory_limit: int | None = None, kill_grace: float = 2.0, limit: Limit | None = None,
-        batch: int | None = None, batch_wait: float = 0.05,
-    ) -> Any:  # fmt: skip
-        """Register a function. Times in seconds, ``memory_limit`` in bytes; ``limit`` counts over all processes.
-
-        ``async def`` runs on the event loop, ``def`` in a thread; ``isolation="process"`` runs
-        either in a process of its own, which can be killed and may have a ``memory_limit``.
-        With ``batch`` one call is for up to so many tasks, which wait ``batch_wait`` for each other: it gets a list of
-        what was submitted, and returns a list of as many, a result or an exception for each.
-        Raises ``BadTaskFunction`` or ``BadPolicy``.
-        """
-        checked_number("batch_wait", batch_wait, 0, 60)
-
-        def register(function: Callable[..., Any]) -> TaskFunction[..., Any]:
-            described, chosen = describe(
-                function, name=name, isolation=isolation, memory_limit=memory_limit, kill_grace=kill_grace,
-                max_result_bytes=self.max_result_bytes, batch=batch,
-            )  # fmt: skip
-            # The next attempt must not start before the one that was given up on has been killed.
-            policy = Policy(timeout, start_timeout, attempts, backoff, self.lease)
-            if chosen == "process":
-                policy = replace(policy, backoff=max(backoff, kill_grace + 0.5))
-            if described.name in self.functions:
-                raise BadTaskFunction(
-                    f"Two task functions are named {described.name!r}. Give one of them another name=…."
-                )
-            if limit is not None and not isinstance(limit, Limit):
-                raise BadTaskFunction(f"limit={limit!r} for {described.name} is no Limit: write limit=Limit(…).")
-            made = TaskFunction(function, self, described, policy, chosen, limit=limit)
-            self.functions[described.name] = made
-            self._registered[described.name] = Registered(described, chosen, batch_wait)
-            return made
-
-        return register if function is None else register(function)
-
-    def latest(
-        self, *, fresh_for: Seconds, retry_after: Seconds = 60.0, retry_cap: Seconds | None = None,
-        stale_for: Seconds | None = None, max_age: Seconds | None = None, history: int = 0,
-        key: Callable[[str], str] | None = None, **options: Any,
-    ) -> Callable[[Callable[P, R]], LatestFunction[P, R]]:  # fmt: skip
-        """Register a function of a key, whose newest good value is kept; durations in seconds or as ``timedelta``.
-
-        fresh_for    for how long a value is fresh; a look at an older one starts a refresh
-        retry_after  the pause after a failure; it doubles with each in a row, up to retry_cap (a day, if not given)
-        stale_for    for how long beyond that an old value is still served beside an error; if not given, for ever
-        max_age      for how long a key is kept that nobody asks for; if not given, for ever
-        history      how many former values are kept
-        key          what makes a key of the text that is asked for; raises ``BadKey`` or ``ValueError``
-
-        The other options are those of ``task``: each refresh is an ordinary task. Raises ``BadTaskFunction``,
-        ``BadPolicy``.
-        """
-        chosen = options_of(fresh_for, retry_after, retry_cap, stale_for, max_age, history)
-
-        def register(function: Callable[P, R]) -> LatestFunction[P, R]:
-            made: TaskFunction[P, R] = self.task(**options)(function)
-            try:
-                latest = LatestFunction(made, _Home(self._service, self._running), chosen, key)
-            except BadTaskFunction:
-                del self.functions[made.name], self._registered[made.name]
-                raise
-            self.latests[made.name] = latest
-            return latest
-
-        return register
-
-    def latest_of(self, name: str) -> LatestFunction[Any, Any]:
-        """The latest function of a name; raise ``UnknownTaskName`` if there is none."""
-        if name not in self.latests:
-            known = ", ".join(sorted(self.latests)) or "none"
-            raise UnknownTaskName(f"No latest function is named {name!r}; registered here: {known}.")
-        return self.latests[name]
-
-    # -- submitting
-
-    def submit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
-        """Submit by name; raise ``UnknownTaskName`` if nothing is registered under it."""
-        return self._function(name).submit(*args, **kwargs)
-
-    async def asubmit(self, name: str, /, *args: Any, **kwargs: Any) -> Task:
-        """The same, on an event loop."""
-        return await self._function(name).asubmit(*args, **kwargs)
-
-    def submit_many(self, name: str, items: Iterable[Any], /) -> Batch:
-        """Submit many calls by name, in one commit; see ``TaskFunction.submit_many``."""
-        return self._function(name).submit_many(items)
-
-    async def asubmit_many(self, name: str, items: Iterable[Any], /) -> Batch:
-        """The same, on an event loop."""
-        return await self._function(name).asubmit_many(items)
+    # -- submitting what is made already (function.Submitter)
 
     def submit_new(self, new: NewTask, connection: Any = None) -> Task:
         """Create a task that is made already, in the connection's transaction if one is given; ``submit`` does this."""
@@ -209,33 +102,36 @@ class Tasks(Batches):
         self._service.ready()
         return self._service.ledger
 
-    def get(self, task_id: str) -> Snapshot:
+    def get(self, task: Named) -> Snapshot:
         """The task as it stands; raises ``BadTaskId``, ``TaskNotFound``, ``TaskPruned`` or ``LedgerUnavailable``."""
-        return self.ledger.get(task_id)
+        return self.ledger.get(_id(task))
 
-    async def aget(self, task_id: str) -> Snapshot:
+    async def aget(self, task: Named) -> Snapshot:
         """The same, on an event loop."""
-        return await self.ledger.aget(task_id)
+        return await self.ledger.aget(_id(task))
 
-    def task_of(self, task_id: str) -> Task:
+    def task_of(self, task: Named) -> Task:
         """The handle of a task that was submitted elsewhere."""
-        return Task(self.ledger, self.get(task_id))
+        return Task(self.ledger, self.get(task))
 
     def owns(self, task: Task) -> bool:
         """Whether the task is one of this ledger."""
         return task._ledger is self._service.ledger
 
-    def wait(self, task_id: str, timeout: float | None = None) -> Ending:
-        """Wait until the task settles; always ends, an unknown id too."""
-        return waiter.wait(self.ledger, task_id, timeout)
+    def wait(self, task: Named, timeout: float | None = None) -> Ending:
+        """Wait until the task settles; always ends, with an unknown id too.
 
-    async def await_(self, task_id: str, timeout: float | None = None) -> Ending:
+        Raises ``BadInput`` on the event loop that runs this process's tasks, which it would hold up: await there.
+        """
+        return waiter.wait(self.ledger, _id(task), timeout)
+
+    async def await_(self, task: Named, timeout: float | None = None) -> Ending:
         """The same, on an event loop."""
-        return await waiter.await_(self.ledger, task_id, timeout)
+        return await waiter.await_(self.ledger, _id(task), timeout)
 
-    async def changed(self, task_id: str, timeout: float, since: Snapshot | None = None) -> Snapshot:
+    async def changed(self, task: Named, timeout: float, since: Snapshot | None = None) -> Snapshot:
         """The task at its next change (counted from ``since``), or as it is after ``timeout`` s or at shutdown."""
-        return await waiter.changed(self.ledger, task_id, timeout, since, lambda: self._service.closing)
+        return await waiter.changed(self.ledger, _id(task), timeout, since, lambda: self._service.closing)
 
     @property
     def closing(self) -> bool:  # type: ignore[override]
@@ -244,21 +140,21 @@ class Tasks(Batches):
 
     # -- a person's hand
 
-    def cancel(self, task_id: str) -> Snapshot:
+    def cancel(self, task: Named) -> Snapshot:
         """Settle an open task as failed / cancelled; raise ``NotAllowed`` if it has settled already."""
-        return self.ledger.cancel(task_id)
+        return self.ledger.cancel(_id(task))
 
-    async def acancel(self, task_id: str) -> Snapshot:
+    async def acancel(self, task: Named) -> Snapshot:
         """The same, on an event loop."""
-        return await asyncio.to_thread(self.cancel, task_id)
+        return await asyncio.to_thread(self.cancel, task)
 
-    def retry(self, task_id: str) -> Task:
+    def retry(self, task: Named) -> Task:
         """Submit a settled task's call again as a new task; the same new one, however often it is asked."""
-        return self.submit_new(self.ledger.again(self.get(task_id)))
+        return self.submit_new(self.ledger.again(self.get(task)))
 
-    async def aretry(self, task_id: str) -> Task:
+    async def aretry(self, task: Named) -> Task:
         """The same, on an event loop."""
-        return await asyncio.to_thread(self.retry, task_id)
+        return await asyncio.to_thread(self.retry, task)
 
     # -- the safe runner, for code that is not a registered function
 
@@ -297,16 +193,16 @@ class Tasks(Batches):
         """The same, on an event loop."""
         return await asyncio.to_thread(self.create, name, **options)
 
-    def settling(self, task: Task | str) -> guard.Settling:
+    def settling(self, task: Named) -> guard.Settling:
         """``with`` or ``async with``: run the block as the task's attempt, so that the task settles with it."""
         self._service.enlist()
         return guard.Settling(self.ledger, _id(task), self.max_result_bytes)
 
-    def run(self, task: Task | str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Ending:
+    def run(self, task: Named, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Ending:
         """Call a function as the task's attempt; its exception is settled, not raised."""
         return guard.run(self.settling(task), function, *args, **kwargs)
 
-    async def guard(self, task: Task | str, awaitable: Any) -> Ending:
+    async def guard(self, task: Named, awaitable: Any) -> Ending:
         """Await something as the task's attempt; its exception is settled, not raised."""
         return await guard.await_(await asyncio.to_thread(self.settling, task), awaitable)
 
@@ -408,42 +304,39 @@ class Tasks(Batches):
         else:
             self._service.ready()
 
-    def _function(self, name: str) -> TaskFunction[Any, Any]:
-        if name not in self.functions:
-            known = ", ".join(sorted(self.functions)) or "none"
-            raise UnknownTaskName(
-                f"No task function is named {name!r}; registered here: {known}. Nothing was submitted."
-            )
-        return self.functions[name]
-
 
 class _Home:
-    """What the keys of a latest function need of this process."""
+    """What the keys of a latest function need of this process: always of the ledger that is in use."""
 
-    def __init__(self, service: Service, run_tasks: Callable[[], None]) -> None:
-        self._service = service
-        self.run_tasks = run_tasks
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
 
     @property
     def ledger(self) -> Ledger:
-        self._service.ready()
-        return self._service.ledger
+        return self._tasks.ledger
 
     @property
     def at_hand(self) -> Ledger | None:
-        return self._service.ledger if self._service.is_ready else None
+        service = self._tasks._service
+        return service.ledger if service.is_ready else None
 
     @property
     def runs_tasks(self) -> bool:
-        return self._service.engine is not None
+        return self._tasks._service.engine is not None
+
+    def run_tasks(self) -> None:
+        self._tasks._running()
 
     def before_start(self, new: NewTask) -> NewTask:
-        engine = self._service.engine
+        engine = self._tasks._service.engine
         return new if engine is None else engine.before_insert(new)
 
 
-def _id(task: Task | str) -> str:
-    return task if isinstance(task, str) else task.id
+def _id(task: Named) -> str:
+    task_id = task.id if isinstance(task, (Task, Snapshot)) else str(task) if isinstance(task, UUID) else task
+    if not isinstance(task_id, str):
+        created_ms(task_id)  # which says what an id is
+    return task_id
 
 
 def _check_places(concurrency: int | None, threads: int | None, processes: int | None, drain: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -14,10 +15,13 @@ _SILENT = re.compile(r"\(last heard ([\d.]{1,12}) s before\)")
 
 def of_attempt(
     row: Snapshot, reason: Reason, message: str, *, error_type: str | None = None, traceback: str | None = None,
-    retry: bool = True, expiry: bool = False, retry_after_ms: int | None = None,
+    retry: bool = True, expiry: bool = False, retry_after_ms: int | None = None, over_at: int = 0,
 ) -> Verdict:  # fmt: skip
-    """The verdict on a failed attempt: another one if the reason and the remaining time allow it, else the end."""
-    due_at = row.as_of + max(pause_ms(max(row.attempt, 1), row.backoff_ms), retry_after_ms or 0)
+    """The verdict on a failed attempt: another one if the reason and the remaining time allow it, else the end.
+
+    ``over_at`` is the instant by which the attempt has really ended, if that may be in the future.
+    """
+    due_at = max(row.as_of, over_at) + max(pause_ms(max(row.attempt, 1), row.backoff_ms), retry_after_ms or 0)
     start_by = row.settles_at - reserve_ms(row.attempt, row.max_attempts, row.timeout_ms, row.lease_ms, row.backoff_ms)
     again = (
         retry and _may_be_mended(row, reason) and row.status is Status.RUNNING and row.attempt < row.max_attempts
@@ -56,8 +60,22 @@ def of_expiry(row: Snapshot, workers: Sequence[WorkerRow]) -> Verdict:
         return of_attempt(row, Reason.TIMEOUT, _no_outcome(row), expiry=True)
     worker = next((worker for worker in workers if worker.id == row.worker), None)
     if worker is None or worker.lost_at is not None:
-        return of_attempt(row, Reason.WORKER_LOST, _worker_lost(row, worker), expiry=True)
+        return of_attempt(
+            row, Reason.WORKER_LOST, _worker_lost(row, worker), expiry=True, over_at=_over_at(row, worker)
+        )
     return of_attempt(row, Reason.TIMEOUT, _no_outcome(row), expiry=True)
+
+
+def _over_at(row: Snapshot, worker: WorkerRow | None) -> int:
+    """When a lost worker has ended the attempt's process, if it has one.
+
+    A lock on a server goes with its session too, which may break while the worker lives and cannot come back.
+    """
+    if worker is None or worker.processes is None:
+        return 0
+    # What it was not said to run when it enlisted, it has learned since: nobody knows how it runs that.
+    apart = row.name in json.loads(worker.processes) or not worker.knows(row.name)
+    return worker.heard_at + worker.lease_ms if apart else 0
 
 
 def _may_be_mended(row: Snapshot, reason: Reason) -> bool:
@@ -103,7 +121,7 @@ def _no_outcome(row: Snapshot) -> str:
 
 def _never_started(row: Snapshot, workers: Sequence[WorkerRow]) -> str:
     alive = [worker for worker in workers if worker.alive and worker.names != "[]"]  # others only answer
-    knowing = [worker for worker in alive if f'"{row.name}"' in worker.names]
+    knowing = [worker for worker in alive if worker.knows(row.name)]
     if knowing and row.lane is not None:
         who = f"its lane {row.lane!r} had no room ({_limits(row)}); raise the limit, or start_timeout"
     elif knowing:

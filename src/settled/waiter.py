@@ -10,9 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from typing import Final
 
-from settled.errors import SettledError
+from settled.bell import ROUND
+from settled.errors import BadInput, SettledError
 from settled.ledger import Ledger
-from settled.machine import GRACE, LOOK_AGAIN, PATIENCE, Look, Terms, machine
+from settled.machine import GRACE, LOOK_AGAIN, PATIENCE, Look, Terms, checked_timeout, machine
 from settled.records import Ending, Snapshot, ending_of
 
 __all__ = ["GRACE", "LOOK_AGAIN", "PATIENCE", "await_", "changed", "wait", "waiting"]
@@ -39,7 +40,8 @@ def wait(
 ) -> Ending:
     """Wait in a thread until the task settles; ``timeout`` (seconds) makes it end as ``aborted`` sooner.
 
-    ``look`` asks for what else an id may name, and shows it as a task: a batch.
+    Raises ``BadInput`` on an event loop that the task may need. ``look`` asks for what else an id may name, and shows
+    it as a task: a batch.
     """
     look = look or ledger.get
     steps = waiting(timeout, time.monotonic)
@@ -50,6 +52,7 @@ def wait(
             pause = steps.send(answer)
             answer = None
             if pause is not LOOK:
+                _check_that_no_loop_is_held(ledger)
                 ear.wait(pause)
             else:
                 ear.forget()
@@ -68,18 +71,15 @@ async def await_(
     look: Callable[[str], Awaitable[Snapshot]] | None = None,
 ) -> Ending:  # fmt: skip
     """The same on an event loop."""
+    checked_timeout(timeout)
     look = look or ledger.aget
     begun = time.monotonic()
     loop = asyncio.get_running_loop()
     ear = ledger.bell.listen(task_id, loop)
     try:
-        if task_id in ledger.here:  # its end cannot be missed in this process: often no look is needed
+        if task_id in ledger.commits.here:  # its end cannot be missed in this process: often no look is needed
             if timeout is None:
-                rounds = ledger.bell.rounds(loop)
-                try:
-                    await rounds.join(ear)
-                finally:
-                    rounds.leave(ear)
+                await ledger.bell.rounds(loop).await_(ear, ROUND)
             else:
                 await ear.await_(min(LOOK_AGAIN, timeout))
             if ear.news is not None:
@@ -126,6 +126,19 @@ async def changed(
         return row
     finally:
         ledger.bell.stop(ear)
+
+
+def _check_that_no_loop_is_held(ledger: Ledger) -> None:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return  # a thread
+    if loop in ledger.loops:
+        raise BadInput(
+            "wait() would hold up the event loop that runs this process's tasks or pages, and so the task that it "
+            "waits for. Write `await task`, or `await tasks.await_(id)`: wait() is for threads and scripts. The task "
+            "goes on."
+        )
 
 
 async def _seen(look: Callable[[str], Awaitable[Snapshot]], task_id: str) -> Seen:

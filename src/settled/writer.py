@@ -35,6 +35,8 @@ VERBS = (
 """The order within one commit: what frees a place comes before what asks for one."""
 
 log = logging.getLogger("settled")
+READ_PATIENCE = 1.0
+"""Seconds that a read waits to write down an expiry; it answers rightly without, too."""
 FOREVER = float("inf")
 MAX_BATCH = 2_000
 RETRY_PAUSE = 0.25
@@ -148,11 +150,16 @@ class Writer:
     # -- the thread
 
     def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="settled-writer", daemon=True)
         with self._guard:
             if self._thread is None:
                 self._stop_at = FOREVER
-                self._thread = threading.Thread(target=self._run, name="settled-writer", daemon=True)
-                self._thread.start()
+                self._thread = thread
+                try:
+                    thread.start()
+                except BaseException:  # no thread can be started just now: the next write tries again
+                    self._thread = None
+                    raise
 
     def _run(self) -> None:
         open_for_more = True

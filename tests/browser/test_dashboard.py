@@ -44,7 +44,7 @@ class Served:
     def __init__(self, folder: Path) -> None:
         self.ledger = Ledger(SQLiteStore(folder / "tasks.db"), lease=600)
         self.ledger.open()
-        self.worker = self.ledger.enlist(["work"])
+        self.worker = self.ledger.membership.enlist(["work"])
         self.asked = 0
         server = server_of(Dashboard(self), 0, Access("write", "ada"))
         self._server = server

@@ -41,6 +41,18 @@ def test_a_task_is_shown_from_pending_by_way_of_its_progress_to_its_result(serve
     assert ending(page)["detail"]["end"] == "completed"
 
 
+def test_an_element_that_has_no_task_shows_nothing_until_it_has_one(server: Server, page: Page) -> None:
+    src = server.submit("walk", "later")
+    visit(page, server.page(""))
+    expect(page.locator("settled-task .card")).to_be_hidden()
+    page.evaluate("document.querySelector('settled-task').removeAttribute('src')")
+    expect(page.locator("settled-task .card")).to_be_hidden()
+    page.evaluate("src => document.querySelector('settled-task').setAttribute('src', src)", src)
+    expect(page.locator(".detail")).to_have_text("two of five")
+    server.open_gate("later")
+    expect(page.locator(".title")).to_have_text("Done")
+
+
 def test_progress_and_an_object_as_the_result_are_shown(server: Server, page: Page) -> None:
     src = server.submit("walk", "progress")
     visit(page, server.page(src))

@@ -41,7 +41,7 @@ class Home:
         self.path = path
         self.ledger = Ledger(SQLiteStore(path), lease=30)
         self.ledger.open()
-        self.ledger.enlist(["work"])
+        self.ledger.membership.enlist(["work"])
 
     def pending(self, **changes: Any) -> Snapshot:
         return self.ledger.add(new_task(**changes))[0]

@@ -28,7 +28,7 @@ def modules(folder, monkeypatch):
         (GOOD, ":", "Write MODULE:ATTRIBUTE"),
         (GOOD, ":queue", "has no 'queue'. Did you mean of_this_test:tasks?"),
         (GOOD, ":tasks.more", "has no 'tasks.more'"),
-        ("x = 1", ":x", "is a int, no Tasks. No Tasks object is in that module"),
+        ("x = 1", ":x", "is an int, no Tasks. No Tasks object is in that module"),
         (GOOD, ":tasks", "has no task functions"),
         ("1 / 0", ":tasks", "ZeroDivisionError: division by zero at "),
         ("import sys; sys.exit('no')", ":tasks", "SystemExit: no"),

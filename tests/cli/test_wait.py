@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 
 from settled.cli import waiting
 from settled.ids import new_id
@@ -36,11 +37,21 @@ def test_an_unknown_task_exits_3(home, settled):
     assert said.out.startswith("unknown: No task has the id")
 
 
-def test_a_ledger_that_cannot_be_read_exits_4(folder, settled):
+def test_a_file_that_is_no_ledger_exits_2(folder, settled):
     (folder / "tasks.db").write_text("This is no database, and long enough to be told from an empty one.\n" * 20)
     said = settled("wait", new_id(1_700_000_000_000))
-    assert (said.status, said.out) == (4, "")
+    assert (said.status, said.out) == (2, "")
     assert "no SQLite database" in said.err
+
+
+def test_a_ledger_that_cannot_be_read_exits_4(folder, settled):
+    with closing(sqlite3.connect(folder / "tasks.db")) as whole:
+        whole.execute("CREATE TABLE one (a)")
+    sound = (folder / "tasks.db").read_bytes()
+    (folder / "tasks.db").write_bytes(sound[:100] + b"\xff" * (len(sound) - 100))
+    said = settled("wait", new_id(1_700_000_000_000))
+    assert (said.status, said.out) == (4, "")
+    assert "cannot be used now" in said.err
 
 
 def test_a_wait_that_was_given_up_exits_5_and_the_task_goes_on(home, settled):

@@ -44,7 +44,7 @@ class Host:
         ledger.open()
         self._ledgers.append(ledger)
         if worker:
-            ledger.enlist(["work"] if names is None else names)
+            ledger.membership.enlist(["work"] if names is None else names)
         return ledger
 
     def advance(self, seconds: float) -> None:

@@ -173,7 +173,7 @@ class History(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9))
     def beat(self, number: int) -> None:
         with self.perhaps_away():
-            self.process(number).beat()
+            self.process(number).membership.beat()
 
     @rule(number=st.integers(0, 9), thoroughly=st.booleans())
     def expire(self, number: int, thoroughly: bool) -> None:
@@ -233,7 +233,7 @@ class History(RuleBasedStateMachine):
             for process in self.processes:
                 if process is not self.process(asleep):
                     with self.perhaps_away():
-                        process.beat()
+                        process.membership.beat()
 
     @rule(hours=st.integers(-1_000, 1_000))
     def the_system_clock_jumps(self, hours: int) -> None:
@@ -250,7 +250,7 @@ class History(RuleBasedStateMachine):
     def a_process_leaves_in_order_and_another_starts(self, number: int) -> None:
         leaving = self.process(number)
         with self.perhaps_away():
-            leaving.dismiss()
+            leaving.membership.dismiss()
         self.host.dead.add(str(leaving.worker))
         self.retire(leaving)
         self.processes[number % PROCESSES] = self.start()

@@ -70,7 +70,7 @@ def test_an_item_that_does_not_fit_is_named_and_nothing_is_submitted(tasks: Task
     with pytest.raises(BadArguments, match=r"^items\[37\]: "):
         tasks.submit_many("add", items)
     items[37] = float("nan")
-    with pytest.raises(BadArguments, match=r"^items\[37\]: Argument 0 of add cannot be kept"):
+    with pytest.raises(BadArguments, match=r"^items\[37\]: Argument 'a' of add cannot be kept"):
         asyncio.run(tasks.asubmit_many("add", items))
     assert tasks.ledger.counts()["pending"] == 0
 
@@ -213,7 +213,7 @@ def test_changes_come_once_by_their_cursor_and_again_while_they_are_young(host: 
 
 
 def test_to_try_a_batch_again_is_a_new_one_of_those_that_failed_and_always_the_same(tasks: Tasks) -> None:
-    tasks.ledger.enlist(["add"])
+    tasks.ledger.membership.enlist(["add"])
     batch = tasks.submit_many("add", [1, 2, 3])
     with pytest.raises(NotAllowed, match="has not settled yet"):
         tasks.retry_batch(batch.id)
@@ -242,7 +242,7 @@ def test_a_wait_for_a_batch_hears_of_the_end_in_another_process(host: Host, ledg
     worker.settle_now(success(rows[0]))
     follow._step()
     ear.wait(0)
-    assert ear._rung
+    assert ear.has_rung
     ledger.bell.stop(ear)
 
 

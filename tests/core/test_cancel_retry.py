@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from settled import Task, Tasks
-from settled.errors import KeyConflict, NotAllowed, TaskNotFound
+from settled.errors import BadTaskId, KeyConflict, NotAllowed, TaskNotFound
 from settled.ids import new_id
 from settled.ledger import Ledger
 from settled.records import Snapshot
@@ -168,6 +170,34 @@ def test_a_key_that_is_used_for_another_call_is_a_conflict_and_nothing_is_submit
     with pytest.raises(KeyConflict, match=rf"'k' was used for task {first.id} with other arguments\. Nothing"):
         ledger.add(new_task(key="k", arguments='{"args":[2],"kwargs":{}}'))
     assert ledger.counts()["pending"] == 1
+
+
+NAMES: list[Callable[[Task], object]] = [
+    lambda task: task, lambda task: task.snapshot, lambda task: task.id, lambda task: UUID(task.id),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("named", NAMES, ids=["handle", "snapshot", "text", "uuid"])
+def test_a_task_may_be_named_by_its_handle_or_its_id(tmp_path: Path, named: Callable[[Task], Any]) -> None:
+    with ExitStack() as until_the_end:
+        tasks = Tasks(f"sqlite:///{tmp_path}/tasks.db", embedded=False)
+        until_the_end.callback(tasks.stop)
+        tasks.task(name="work")(lambda: None)
+        task = tasks.submit("work")
+        assert tasks.get(named(task)).id == tasks.task_of(named(task)).id == task.id
+        assert tasks.cancel(named(task)).id == task.id
+        assert tasks.wait(named(task)).reason is Reason.CANCELLED
+        assert tasks.retry(named(task)).snapshot.retry_of == task.id
+
+
+@pytest.mark.parametrize("verb", ["get", "wait", "task_of", "cancel", "retry"])
+@pytest.mark.parametrize("nothing", [None, 5, b"x", ["x"], {}])
+def test_what_names_no_task_is_refused_as_such(tmp_path: Path, verb: str, nothing: object) -> None:
+    with ExitStack() as until_the_end:
+        tasks = Tasks(f"sqlite:///{tmp_path}/tasks.db", embedded=False)
+        until_the_end.callback(tasks.stop)
+        with pytest.raises(BadTaskId, match="is no task id"):
+            getattr(tasks, verb)(nothing)
 
 
 def test_a_hand_on_an_event_loop_does_the_same(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def beat_twice_at_once(ledger: Ledger) -> None:
             both.wait(TOGETHER)
 
     ledger.store.hold = hold  # type: ignore[method-assign]
-    threads = [Thread(target=ledger.beat) for _ in range(2)]
+    threads = [Thread(target=ledger.membership.beat) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -35,7 +35,7 @@ def test_two_threads_that_find_no_worker_enlist_one(host: Host) -> None:
     ledger = host.ledger()
     host.fill_disk()
     with pytest.raises(LedgerUnavailable):
-        ledger.enlist(["work"])
+        ledger.membership.enlist(["work"])
     host.trouble = None
     beat_twice_at_once(ledger)
     assert [row.id for row in ledger.workers()] == [ledger.worker]

@@ -20,7 +20,7 @@ def step(ledger: Ledger) -> object:
 
 def rung(ear: object) -> bool:
     """Whether the bell has rung since the last time one asked."""
-    heard = bool(ear._rung)  # type: ignore[attr-defined]
+    heard = ear.has_rung
     ear.forget()  # type: ignore[attr-defined]
     return heard
 

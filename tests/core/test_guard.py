@@ -78,6 +78,8 @@ def test_what_a_block_raises_settles_the_task_and_goes_on_its_way(
     with pytest.raises(type(error)) as raised, tasks.settling(task):
         raise error
     assert raised.value is error
+    if isinstance(error, GeneratorExit):  # which does not wait for the write
+        tasks.wait(task, SOON)
     row = tasks.get(task.id)
     assert (row.status, row.reason, row.error_type) == (Status.FAILED, Reason.EXCEPTION, type(error).__name__)
     assert row.error_message
@@ -94,8 +96,31 @@ def test_what_an_async_block_raises_settles_the_task_and_goes_on_its_way(
         assert raised.value is error
 
     asyncio.run(block())
+    if isinstance(error, GeneratorExit):
+        tasks.wait(task, SOON)
     row = tasks.get(task.id)
     assert (row.status, row.reason, row.error_type) == (Status.FAILED, Reason.EXCEPTION, type(error).__name__)
+
+
+def test_a_block_that_is_collected_by_the_thread_that_writes_does_not_wait_for_it(tasks: Tasks, task: Task) -> None:
+    def work() -> Iterator[None]:
+        with tasks.settling(task):
+            yield
+
+    left = [work()]
+    next(left[0])
+    write = tasks.ledger.store.write
+
+    def collecting(changes: Any) -> Any:
+        left.clear()
+        return write(changes)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tasks.ledger.store, "write", collecting)
+        begun = time.monotonic()
+        tasks.create("another")
+        assert time.monotonic() - begun < SOON / 2
+    assert tasks.wait(task, SOON).reason is Reason.EXCEPTION
 
 
 def test_a_result_that_cannot_be_stored_is_rejected(tasks: Tasks, task: Task) -> None:
@@ -248,6 +273,8 @@ def test_progress_is_told_as_from_a_task_function(tasks: Tasks, task: Task) -> N
         assert (row.progress, row.progress_message) == (1.0, "half of postgres://***@db\ufffd")
         with pytest.raises(ValueError, match="says nothing"):
             attempt.progress(float("nan"))
+        with pytest.raises(TypeError, match="words come second"):
+            attempt.progress("half")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["", 5, None, "\ud800"])

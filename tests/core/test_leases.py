@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -24,7 +25,7 @@ def let_beat(host: Host, *ledgers: Ledger, seconds: float) -> None:
     for _ in range(round(seconds * 2)):
         host.advance(0.5)
         for ledger in ledgers:
-            ledger.beat()
+            ledger.membership.beat()
             ledger.expire()
 
 
@@ -32,7 +33,7 @@ def let_beat(host: Host, *ledgers: Ledger, seconds: float) -> None:
 def other(host: Host) -> Ledger:
     """A second worker, on whose heartbeat one can rely."""
     ledger = host.ledger(worker=True)
-    ledger.beat()
+    ledger.membership.beat()
     return ledger
 
 
@@ -70,12 +71,72 @@ def test_after_the_ledger_was_away_nobody_is_lost(host: Host, worker: Ledger, ot
     host.trouble = None
     reader = host.ledger()
     assert reader.expire() == 0
-    other.beat()  # one happens to come back first
+    other.membership.beat()  # one happens to come back first
     other.expire()
     host.advance(0.5)
-    assert worker.beat()
+    assert worker.membership.beat()
     let_beat(host, worker, other, seconds=20)
     assert {reader.get(row.id).status for row in rows} == {Status.RUNNING}
+
+
+def test_nobody_is_lost_for_outages_between_which_another_was_heard(host: Host, worker: Ledger, other: Ledger) -> None:
+    """Each is shorter than half a lease, and the other's heartbeats happen to fall between them."""
+    row = started(worker, policy=LONG)
+    let_beat(host, worker, other, seconds=10)
+    for _ in range(2):
+        host.advance(1)
+        host.fill_disk()
+        with pytest.raises(LedgerUnavailable):
+            worker.membership.beat()
+        host.advance(1)
+        host.trouble = None
+        other.membership.beat()
+        other.expire()
+    host.unreadable = LedgerUnavailable("away")
+    with pytest.raises(LedgerUnavailable):
+        other.expire()
+    host.advance(LEASE - 4 + 0.5)
+    host.unreadable = None
+    assert other.expire() == 0
+    assert worker.membership.beat()
+    let_beat(host, worker, other, seconds=20)
+    assert other.get(row.id).status is Status.RUNNING
+
+
+def test_nobody_is_lost_by_a_worker_whose_own_heartbeat_took_long(
+    host: Host, worker: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came through at last, as behind a commit that kept everybody out; another's was given up meanwhile."""
+    row = started(worker, policy=LONG)
+    let_beat(host, other, seconds=LEASE - 1)
+    write = other.store.write
+
+    def slow(changes: Sequence[Change]) -> Written:
+        threading.Event().wait(0.1)
+        return write(changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("settled.membership.READ_PATIENCE", 0.05)
+        patch.setattr(other.store, "write", slow)
+        assert other.membership.beat()
+    host.advance(1.5)
+    assert other.expire() == 0
+    assert worker.membership.beat()
+    let_beat(host, worker, other, seconds=20)
+    assert other.get(row.id).status is Status.RUNNING
+
+
+def test_a_worker_that_stays_silent_after_such_outages_is_lost_then(host: Host, worker: Ledger, other: Ledger) -> None:
+    row = started(worker, policy=LONG)
+    let_beat(host, other, seconds=LEASE - 1)
+    host.fill_disk()
+    with pytest.raises(LedgerUnavailable):
+        other.membership.beat()
+    host.trouble = None
+    let_beat(host, other, seconds=LEASE / 2)
+    assert other.get(row.id).status is Status.RUNNING
+    let_beat(host, other, seconds=1)
+    assert other.get(row.id).reason is Reason.WORKER_LOST
 
 
 def test_a_worker_that_stays_silent_after_the_ledger_came_back_is_lost_then(
@@ -111,9 +172,9 @@ def test_a_worker_that_thaws_after_it_was_lost_settles_nothing_and_begins_anew(
     lost = other.get(row.id)
     assert not worker.settle_now(success(row))  # nothing flips
     assert other.get(row.id) == lost
-    assert worker.beat() is False
+    assert worker.membership.beat() is False
     assert worker.worker not in (before, None)
-    assert worker.beat() is True
+    assert worker.membership.beat() is True
     assert len(other.workers()) == 2
     assert other.counts()["refused"] == 1
 
@@ -123,7 +184,7 @@ def test_a_worker_that_thaws_gets_no_work_before_it_has_begun_anew(host: Host, w
     let_beat(host, other, seconds=LEASE + 1)
     assert worker.claim(str(worker.worker), ["work"], 9) == []
     assert started(worker).status is Status.PENDING
-    worker.beat()
+    worker.membership.beat()
     assert waiting.id in {row.id for row in worker.claim(str(worker.worker), ["work"], 9)}
 
 
@@ -156,15 +217,15 @@ def test_a_dead_worker_with_thousands_of_tasks_is_cleared_in_a_few_sweeps(host: 
 
 
 def test_a_worker_that_leaves_in_order_leaves_no_row(worker: Ledger) -> None:
-    worker.dismiss()
+    worker.membership.dismiss()
     assert worker.workers() == []
     assert worker.worker is None
-    worker.dismiss()
+    worker.membership.dismiss()
 
 
 def test_what_a_leaving_worker_still_runs_is_lost(host: Host, worker: Ledger) -> None:
     row = started(worker, policy=LONG)
-    worker.dismiss()
+    worker.membership.dismiss()
     reader = host.ledger()
     reader.expire()
     assert reader.get(row.id).reason is Reason.WORKER_LOST
@@ -172,7 +233,7 @@ def test_what_a_leaving_worker_still_runs_is_lost(host: Host, worker: Ledger) ->
 
 
 def test_a_process_that_is_no_worker_has_nothing_to_beat(ledger: Ledger) -> None:
-    assert ledger.beat() is True
+    assert ledger.membership.beat() is True
     assert ledger.workers() == []
 
 
@@ -204,7 +265,7 @@ def test_a_worker_that_cannot_enlist_leaves_no_lock_behind(
     ledger = Ledger(store)
     ledger.open()
     with pytest.raises(type(trouble)):
-        ledger.enlist(["work"])
+        ledger.membership.enlist(["work"])
     assert store.held == set()
     assert ledger.worker is None
     ledger.close()

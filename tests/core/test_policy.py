@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,11 @@ def test_a_time_that_makes_no_sense_is_refused_by_its_name(name: str, value: obj
     assert isinstance(refusal.value, BadInput)
     assert isinstance(refusal.value, ValueError)
     assert "seconds" in str(refusal.value)
+
+
+def test_a_timedelta_is_refused_with_what_to_give_instead() -> None:
+    with pytest.raises(BadPolicy, match=r"total_seconds\(\)"):
+        Policy(timeout=timedelta(seconds=60))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["timeout", "start_timeout", "lease"])

@@ -93,7 +93,8 @@ class Caller:
         (functions.give, {"isolation": "process", "memory_limit": 5}, "memory_limit=5 for give is too small"),
         (functions.give, {"isolation": "process", "memory_limit": 1e9}, "memory_limit=1000000000.0 for give"),
         (functions.give, {"isolation": "process", "memory_limit": True}, "memory_limit=True for give"),
-        (lambda: 1, {"isolation": "process"}, "cannot run with isolation='process'"),
+        (lambda: 1, {}, "has no name of its own"),
+        (lambda: 1, {"isolation": "process", "name": "one"}, "cannot run with isolation='process'"),
         (functools.partial(plain, 1), {}, "name="),
         (functools.partial(plain, 1), {"isolation": "process", "name": "p"}, "cannot run with isolation='process'"),
         (Caller(), {}, "name="),
@@ -129,6 +130,11 @@ def test_a_partial_or_an_object_with_a_name_of_its_own_is_a_task_function(tasks:
     tasks.task(name="partial")(functools.partial(plain, 1))
     tasks.task(name="object")(Caller())
     assert set(tasks.functions) == {"partial", "object"}
+
+
+def test_an_engine_is_an_object_and_no_name(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"engine='celery' is no engine\. Give an object"):
+        Tasks(f"sqlite:///{tmp_path}/tasks.db", engine="celery")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

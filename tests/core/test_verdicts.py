@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def row(**changes: object) -> Snapshot:
 
 
 def worker(**changes: object) -> WorkerRow:
-    return WorkerRow("w", "box", 42, '["work"]', 0, NOW - 1_000, 5_000, None, None, NOW)._replace(**changes)
+    return WorkerRow("w", "box", 42, '["work"]', 0, NOW - 1_000, 5_000, None, None, None, NOW)._replace(**changes)
 
 
 @st.composite
@@ -107,6 +109,24 @@ def test_what_another_attempt_may_mend_is_tried_again_and_remembered(reason: Rea
     verdict = verdicts.of_attempt(row(attempt=1), reason, "why", error_type="E", traceback="T")
     assert verdict.status is Status.PENDING
     assert (verdict.error_message, verdict.error_type, verdict.traceback) == (f"{reason}: why", "E", "T")
+
+
+@pytest.mark.parametrize("name", ["work", "häuser", 'a"b', "C:\\x"])
+def test_an_attempt_whose_worker_may_live_unseen_is_followed_by_another_when_it_has_ended_its_process(
+    name: str,
+) -> None:
+    lost = worker(lost_at=NOW - 10, names=json.dumps(["other", name]), processes=json.dumps(["other", name]))
+    task = row(attempt=1, name=name)
+    over_at = lost.heard_at + lost.lease_ms
+    pause = pause_ms(1, row().backoff_ms)
+    assert verdicts.of_expiry(task, [lost]).due_at == over_at + pause
+    assert verdicts.of_expiry(task, [lost._replace(processes='["other"]')]).due_at == NOW + pause
+    assert verdicts.of_expiry(task, [lost._replace(processes=None)]).due_at == NOW + pause
+    learned = lost._replace(names="[]", processes="[]")
+    assert verdicts.of_expiry(task, [learned]).due_at == over_at + pause  # nobody knows how it runs it
+    lost = lost._replace(names='["work"]', processes='["work"]')
+    assert verdicts.of_expiry(row(attempt=3), [lost]).status is Status.FAILED  # which waits for nothing
+    assert verdicts.of_expiry(row(attempt=1, as_of=over_at + 1), [lost]).due_at == over_at + 1 + pause
 
 
 def test_the_last_attempt_ends_the_task() -> None:

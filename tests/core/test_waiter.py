@@ -7,14 +7,25 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settled import waiter
-from settled.errors import BadTaskId, LedgerTooNew, LedgerUnavailable, NotSettled, TaskFailed, TaskNotFound, TaskPruned
+from settled import Tasks, waiter
+from settled.errors import (
+    BadInput,
+    BadTaskId,
+    LedgerTooNew,
+    LedgerUnavailable,
+    NotSettled,
+    TaskFailed,
+    TaskNotFound,
+    TaskPruned,
+)
 from settled.ledger import Ledger
 from settled.records import Ending, Snapshot
 from settled.states import End, Reason, Status
@@ -127,6 +138,13 @@ def test_who_has_no_time_stops_in_time_and_is_told_that_the_task_goes_on(timeout
     assert f"waited {timeout:g} s" in ending.message
 
 
+@pytest.mark.parametrize(("seen", "said"), [(AWAY, "nothing is known of the task: away"), (open_for(60), "goes on")])
+def test_who_has_no_time_is_told_what_is_known(seen: object, said: str) -> None:
+    ending = simulate(lambda _: seen, 1.0)[0]
+    assert ending.end is End.ABORTED
+    assert said in ending.message
+
+
 def test_who_has_no_time_gets_a_result_that_is_there() -> None:
     assert simulate(lambda _: COMPLETED, 0)[0].completed
 
@@ -197,6 +215,41 @@ def test_an_unknown_task_is_not_waited_for(ledger: Ledger, wait: Driver) -> None
     assert ledger.bell.watched() == []
 
 
+@drivers
+@pytest.mark.parametrize("timeout", ["5", True, float("nan"), timedelta(seconds=5)])
+def test_what_is_no_time_to_wait_is_refused(worker: Ledger, wait: Driver, timeout: Any) -> None:
+    with pytest.raises(BadInput, match="give seconds as a number"):
+        wait(worker, started(worker).id, timeout)
+    assert worker.bell.watched() == []
+
+
+def test_who_would_hold_up_the_loop_that_runs_the_task_is_told_so(tmp_path: Path) -> None:
+    tasks = Tasks(f"sqlite:///{tmp_path}/tasks.db")
+
+    @tasks.task
+    async def work() -> int:
+        return 1
+
+    @tasks.task
+    async def waits_for_another() -> Any:
+        return work.submit().result()
+
+    async def serve() -> None:
+        async with tasks.lifespan():
+            task = work.submit()
+            for wait in (task.wait, task.result, lambda: tasks.wait(task), lambda: work.submit_many([()]).wait()):
+                with pytest.raises(BadInput, match="Write `await task`"):
+                    wait()
+            assert (await task).result == 1
+            assert task.wait().result == 1  # which holds up nothing any more
+            assert (await asyncio.to_thread(work.submit().wait)).result == 1
+            assert "Write `await task`" in (await waits_for_another.submit()).message
+        assert work.submit().wait().result == 1  # now the background has a loop of its own
+
+    asyncio.run(serve())
+    tasks.stop()
+
+
 @contextmanager
 def soon(call: Callable[..., object], *args: Any) -> Iterator[None]:
     """Call it from another thread when the block has been under way for a moment; both are over at the end."""
@@ -246,7 +299,7 @@ def test_what_another_process_ended_is_not_missed_though_this_one_had_claimed_it
     begun = time.monotonic()
     assert wait(worker, row.id).reason is Reason.CANCELLED
     assert time.monotonic() - begun < LOOK_AGAIN - 1
-    assert worker.here == {}
+    assert worker.commits.here == {}
 
 
 def test_a_change_is_told_when_it_comes(worker: Ledger) -> None:

@@ -376,6 +376,20 @@ def test_nothing_that_is_told_of_a_commit_can_end_the_writer(
     assert put(writer, "b").result(timeout=SOON) == "b at 7"
 
 
+def test_a_thread_that_could_not_be_started_is_started_by_the_next_write(
+    writer: Writer, ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError):
+        put(writer, "a")
+    monkeypatch.undo()
+    assert put(writer, "b").result(timeout=SOON) == "b at 7"
+    assert ward.commits == [["a", "b"]]
+
+
 # On a real store.
 
 

@@ -132,6 +132,8 @@ def test_nobody_is_lost_for_a_lock_that_kept_all_heartbeats_out(worlds: Worlds) 
     def heard(worker: Host) -> int:
         return int(world.workers()[worker.worker]["heard_at"])
 
+    before = heard(first)
+    until(lambda: heard(first) != before, 5, "the first has just beaten, and is not inside a transaction")
     first.signal(signal.SIGSTOP)  # far shorter than the lease
     until(lambda: heard(second) > heard(first) + 650, 5, "the second has beaten well after the first")
     lock = world.script("locks")

@@ -8,7 +8,7 @@ import time
 from settled import Status
 from tests.crash.conftest import Worlds
 from tests.crash.processes import Host, until
-from tests.crash.world import FileWorld
+from tests.crash.world import FileWorld, gone
 
 LEASE = 1.5
 WITHIN = 20.0
@@ -34,6 +34,37 @@ def test_a_worker_frozen_longer_than_its_lease_loses_its_task_for_good(worlds: W
     assert row["reason"] == "worker_lost"
     assert world.row(task) == row
     assert other.alive
+
+
+def test_what_a_frozen_worker_ran_in_a_process_has_ended_before_another_begins(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    frozen_one, other = world.worker(), world.worker()
+    task = frozen_one.submit("held_in_process", world.gate(), attempts=2)
+    first = world.executing(task)
+    assert not gone(first.pid)
+
+    frozen_one.signal(signal.SIGSTOP)
+    second = world.executing(task, attempt=2, within=WITHIN)
+    assert gone(first.pid), "two processes worked at one task"
+    world.open_gate()
+    row = world.written(task, WITHIN)
+    frozen_one.signal(signal.SIGCONT)
+
+    assert (row["status"], row["attempt"], row["worker"]) == ("completed", 2, other.worker)
+    assert second.pid != first.pid
+
+
+def test_a_worker_that_thaws_says_what_became_of_its_task_s_process(worlds: Worlds) -> None:
+    world = worlds(lease=LEASE)
+    frozen_one = world.worker()
+    task = frozen_one.submit("held_in_process", world.gate())
+    child = world.executing(task).pid
+    frozen_one.signal(signal.SIGSTOP)
+    until(lambda: gone(child), WITHIN, "its guard has ended it")
+    frozen_one.signal(signal.SIGCONT)
+    row = world.written(task, WITHIN)
+    assert (row["status"], row["reason"]) == ("failed", "worker_lost")
+    assert "stood still" in row["error_message"]
 
 
 def test_a_worker_that_thaws_enlists_anew_and_goes_on_to_work(worlds: Worlds) -> None:

@@ -60,7 +60,8 @@ def play(path: Path, tasks: int = 600, seed: int = 7) -> Ledger:
     clock = ManualClock(round((time.time() - 24 * HOUR + 860) * 1000))
     ledger = Ledger(SQLiteStore(path, clock), lease=30)
     ledger.open()
-    workers = [ledger.enlist(list(NAMES), "embedded"), ledger.enlist([*NAMES, "clean_up"], "celery")]
+    enlist = ledger.membership.enlist
+    workers = [enlist(list(NAMES), "embedded"), enlist([*NAMES, "clean_up"], "celery")]
     names = [name for name, weight in NAMES.items() for _ in range(weight)]
     step = 24 * HOUR / tasks
     for number in range(tasks):
@@ -87,6 +88,6 @@ def play(path: Path, tasks: int = 600, seed: int = 7) -> Ledger:
         clock.advance(0.2)
     for worker in workers:
         ledger._writer.write_all("beat", [Beat(worker, 15_000)], 5)
-    ledger.enlist([])
+    ledger.membership.enlist([])
     clock.advance(0.4)
     return ledger

@@ -107,7 +107,7 @@ async def test_the_workers_page_says_whether_anyone_is_alive(place: Place) -> No
         assert "None of them knows thumbnail , which waits." in text_of(await browser.get("/workers"))
         place.submit(run=True)
         assert "1 task" in text_of(await browser.get("/workers"))
-        place.ledger.dismiss()
+        place.ledger.membership.dismiss()
         assert "Nobody is alive, and 1 due task waits." in text_of(await browser.get("/workers"))
 
 

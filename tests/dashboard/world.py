@@ -28,7 +28,7 @@ class Place:
     def __init__(self, world: World) -> None:
         self.world = world
         self.ledger = Ledger(world.open(), lease=600)
-        self.worker = self.ledger.enlist(["work"], "embedded")
+        self.worker = self.ledger.membership.enlist(["work"], "embedded")
 
     def submit(self, name: str = "work", *, run: bool = False, **changes: Any) -> Snapshot:
         return self.ledger.add(new_task(name, worker=self.worker if run else None, **changes))[0]

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 
 from settled import (
     Batch,
@@ -83,12 +84,21 @@ def _fact(kind: type) -> str:
     return (kind.__doc__ or "").splitlines()[0].replace("``", "`")
 
 
+WEB = Path(problems.__file__).parent
+_PROBLEM = re.compile(r'\bproblem\(\s*(\d{3}), "([\w-]+)", "([^"]+)"')  # what is told of no error, but said outright
+
+
 def problem_table() -> str:
-    rows = []
-    for kind, (status, title, _) in problems._PROBLEMS.items():
-        if status != 500:
-            rows.append((status, f"`urn:settled:{kind.code}`", title))
-    return table(("status", "`type`", "`title`"), sorted(rows))
+    rows = {
+        (int(status), code, title)
+        for source in WEB.glob("*.py")
+        for status, code, title in _PROBLEM.findall(source.read_text("utf-8"))
+    }
+    for kind in (*(kind for _, kind in _tree()), problems.NotSignedIn, problems.CrossSite):
+        status, title, _ = problems._PROBLEMS[next(one for one in kind.__mro__ if one in problems._PROBLEMS)]
+        rows.add((status, errors.SettledError.code if status == 500 else kind.code, title))
+    shown = [(status, f"`urn:settled:{code}`", title) for status, code, title in sorted(rows)]
+    return table(("status", "`type`", "`title`"), shown)
 
 
 # -- times

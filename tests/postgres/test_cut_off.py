@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
 
+from settled.membership import Membership
 from settled.testing.proxy import Proxy
+from tests.crash import functions
+from tests.crash.functions import PROCESSES
 from tests.crash.processes import Host, until
 from tests.crash.world import gone
 from tests.postgres import network
@@ -149,6 +153,89 @@ def test_a_process_is_ended_before_another_worker_may_begin(world: ServerWorld, 
     row = world.written(task, PATIENT)
     assert (row["status"], row["attempt"]) == ("completed", 2)
     assert second.pid != first.pid
+
+
+@pytest.fixture
+def far(worlds: Worlds) -> ServerWorld:
+    """A world where a lease takes far longer than a lock's loss takes to be seen."""
+    return worlds(lease=8.0, drain=0.5)
+
+
+@pytest.mark.parametrize("loop", ["free", "held by a task"])
+def test_a_process_is_ended_before_another_worker_may_begin_though_the_lock_has_gone_long_before(
+    far: ServerWorld, proxy: Proxy, loop: str
+) -> None:
+    victim = far.worker(url=far.over_the_network(proxy.port))
+    other = far.worker()
+    task = victim.submit("held_in_process", far.gate(), attempts=2)
+    first = far.executing(task)
+    if loop != "free":
+        far.executing(victim.submit("blocks_the_loop", 60))
+
+    proxy.cut()
+    last = far.workers()[victim.worker]
+    assert json.loads(last["processes"]) == sorted(function.__name__ for function in PROCESSES)
+    put_back = far.written(task, PATIENT, "pending")
+    assert far.now() < last["heard_at"] + last["lease_ms"] <= put_back["due_at"]
+    second = far.executing(task, attempt=2, within=PATIENT)
+    assert gone(first.pid), "two processes worked at one task"
+
+    far.open_gate()
+    row = far.written(task, PATIENT)
+    assert (row["status"], row["attempt"], row["worker"]) == ("completed", 2, other.worker)
+    assert second.pid != first.pid
+    proxy.mend()
+
+
+@pytest.mark.parametrize("how", ["broken", "silent"])
+def test_a_process_is_ended_at_its_timeout_though_its_worker_waits_for_an_answer(
+    far: ServerWorld, proxy: Proxy, how: str
+) -> None:
+    victim = far.worker(url=far.over_the_network(proxy.port))
+    far.worker()
+    task = victim.submit("held_in_process", far.gate(), attempts=2, timeout=3.0)
+    first = far.executing(task)
+    (proxy.cut if how == "broken" else proxy.silence)()
+    far.executing(task, attempt=2, within=PATIENT)
+    assert gone(first.pid), "two processes worked at one task"
+    far.open_gate()
+    proxy.mend()
+
+
+def test_what_was_claimed_while_a_task_held_the_loop_does_not_begin_when_its_time_is_over(
+    far: ServerWorld, proxy: Proxy
+) -> None:
+    victim = far.worker(url=far.over_the_network(proxy.port))
+    held = victim.submit("holds_the_loop", far.gate("loop"))
+    far.executing(held)
+    task = victim.submit("held_in_process", far.gate(), attempts=2, timeout=2.0)
+    proxy.silence()
+    far.worker(without="holds_the_loop")
+    far.executing(task, attempt=2, within=PATIENT)
+    opened = far.open_gate("loop")
+    until(lambda: time.monotonic() - opened > 1.5, PATIENT, "a process would have begun")
+    proxy.mend()
+    until(lambda: victim.look(held).get("status") == "completed", PATIENT, "its loop is free")
+    far.open_gate()
+    assert far.written(task, PATIENT)["attempt"] == 2
+    assert [execution.attempt for execution in far.executions(task)] == [2]
+
+
+def test_a_worker_that_is_back_just_before_its_lease_is_over_spends_no_attempt_on_that(
+    far: ServerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(functions.EVIDENCE, far.environment()[functions.EVIDENCE])
+    tasks = functions.build(far.url, lease=12.0, drain=0.5)
+    far.open_gate()
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(Membership, "beat", lambda self: True)  # it did not come through
+        tasks.start()
+        tasks.ledger.membership._renewed_at -= 11.5
+        task = tasks.functions["held_in_process"].submit(far.gate())
+        assert task.snapshot.status == "pending"
+    ending = task.wait(PATIENT)
+    tasks.stop()
+    assert (ending.end, far.row(task.id)["attempt"]) == ("completed", 1)
 
 
 def test_the_one_that_was_cut_off_works_again_when_it_is_back(world: ServerWorld, cable: Cable, other: Host) -> None:

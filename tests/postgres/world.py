@@ -62,13 +62,13 @@ class ServerWorld(World):
         return f"{url}{'&' if '?' in url else '?'}schema={self.schema}"
 
     def _verify(self) -> None:
-        self.ledger.enlist([])  # a lease counts only where others are heard
+        self.ledger.membership.enlist([])  # a lease counts only where others are heard
         until(self._all_are_over, 60, "whoever looks settles what the dead have left")
         super()._verify()
         broken = [finding for finding in doctor.check(self.ledger) if finding.level == "broken"]
         assert not broken, broken
 
     def _all_are_over(self) -> bool:
-        self.ledger.beat()
+        self.ledger.membership.beat()
         self.ledger.expire()
         return all(row["status"] != "running" for row in self.rows().values())

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from settled import LedgerUnavailable, Snapshot, Status, Tasks
-from settled.stores.base import Change
+from settled import Context, LedgerUnavailable, Snapshot, Status, Tasks
+from settled.stores.base import Change, Written
+from settled.writer import RETRY_PAUSE
 from tests.runner.stage import BOUND, Stage, comes_true
 
 Write = Callable[[Sequence[Change]], Any]
@@ -92,6 +93,40 @@ def test_what_was_claimed_runs_once_and_never_beyond_the_places(stage: Stage) ->
     tasks.stop()
 
 
+def test_what_was_claimed_has_the_time_that_is_left_of_its_timeout(stage: Stage) -> None:
+    """It counts from the claim, as its row's deadline does; the writer pauses before it tries again."""
+
+    def time_left(number: int, context: Context) -> float:
+        return context.time_left
+
+    ids = waiting(stage, 1)
+    tasks = stage.tasks(threads=2)
+    tasks.task(name="work", timeout=30, isolation="thread")(time_left)
+    Robber(tasks, "claim", lose)
+    tasks.start()
+    assert rows_of(tasks, ids)[0].result < 30 - RETRY_PAUSE
+    tasks.stop()
+
+
+def test_who_waits_behind_what_was_claimed_begins_as_soon_as_a_place_is_free(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, goes_on = waiting(stage, 3), threading.Event()
+    tasks = stage.tasks(threads=2)
+    stage.register(tasks, lambda number: goes_on.wait(BOUND), name="work")
+    Robber(tasks, "claim", lose)
+    tasks.start()
+    assert comes_true(lambda: sum(row.status is Status.RUNNING for row in tasks.ledger.list()) == 2)
+    engine = tasks._service.engine
+    assert engine is not None
+    assert comes_true(lambda: len(engine._attempts) == 2)
+    monkeypatch.setattr("settled.engines.embedded.TICK", 10 * BOUND)
+    assert comes_true(lambda: engine._due_in == 10 * BOUND)  # from here on it looks when it is rung for
+    goes_on.set()
+    assert [row.status for row in rows_of(tasks, ids)] == [Status.COMPLETED] * 3
+    tasks.stop()
+
+
 def test_what_was_claimed_to_be_run_together_runs_once(stage: Stage) -> None:
     ids = waiting(stage, 5)
     calls: list[list[int]] = []
@@ -160,3 +195,34 @@ def test_what_is_run_by_hand_is_left_alone(stage: Stage) -> None:
         attempt.result = "by hand"
     assert (tasks.get(task.id).result, runs.calls) == ("by hand", [0])
     tasks.stop()
+
+
+def test_what_another_process_has_begun_before_its_submit_is_answered_is_not_begun_here(stage: Stage) -> None:
+    """The answer to a submit that was sent again, on PostgreSQL, is the row as it is by then."""
+    other = stage.tasks(embedded=False)
+    stage.register(other, lambda number: number, name="work")
+    goes_on, calls = threading.Event(), []
+
+    def call(number: int) -> bool:
+        calls.append(number)
+        return goes_on.wait(BOUND)
+
+    def claim_elsewhere(write: Write, changes: Sequence[Change]) -> Written:
+        written = write(changes)
+        worker = other.ledger.membership.enlist(["work"])
+        (claimed,) = other.ledger.claim(worker, ["work"], 1)
+        return Written(written.now, [[(claimed, True)]])
+
+    tasks = stage.tasks(threads=1)
+    work = stage.register(tasks, call, name="work")
+    tasks.start()
+    first = work.submit(0)
+    assert comes_true(lambda: calls == [0])
+    Robber(tasks, "insert", claim_elsewhere)
+    second = work.submit(1)
+    goes_on.set()
+    assert tasks.wait(first.id, BOUND).unwrap()
+    tasks.stop()
+    assert calls == [0]
+    assert second.snapshot.worker == other.ledger.worker
+    other.stop()

@@ -64,16 +64,16 @@ ACCEPTED: dict[str, object] = {
 }
 
 REJECTED: dict[str, str] = {
-    "nan": "a float, cannot be stored as JSON",
-    "inner infinity": "a dict, cannot be stored as JSON",
-    "half of a pair": "a dict, cannot be stored as JSON: its text holds U+D83D, half of a surrogate pair",
-    "half of a pair as a key": "a list, cannot be stored as JSON: its text holds U+DCFF, half of a surrogate pair",
+    "nan": "a float, cannot be stored as JSON: nan is no number of JSON",
+    "inner infinity": "a dict, cannot be stored as JSON: inf is no number of JSON, at ['a'][0]",
+    "half of a pair": "a dict, cannot be stored as JSON: its text holds U+D83D, at ['a'], half of a surrogate pair",
+    "half of a pair as a key": "its text holds U+DCFF, at [0]['\\udcff'], half of a surrogate pair",
     "bytes": "bytes have no JSON form; return text, e.g. base64",
-    "inner bytes": "a bytes has no JSON form",
+    "inner bytes": "a bytes has no JSON form, at ['a']",
     "cyclic": "a list, cannot be stored as JSON: it refers to itself",
     "cyclic dataclass": "a Page, cannot be stored as JSON: it refers to itself",
     "deep": "a list, cannot be stored as JSON",
-    "object": "a object has no JSON form",
+    "object": "an object has no JSON form",
     "function": "a function has no JSON form",
     "class": "a type has no JSON form",
     "generator": "a generator has no JSON form",

@@ -60,3 +60,24 @@ def test_a_forked_child_that_ends_leaves_its_parent_alone(tasks: Tasks, tmp_path
     assert os.waitpid(child, 0)[1] == 0
     assert sorted((tmp_path / "tasks.db.workers").iterdir()) == locks
     assert tasks.submit("twice", 3).result(20) == 6
+
+
+def test_of_two_apps_that_end_in_the_order_in_which_they_began_neither_leaves_a_signal_to_raise(
+    tasks: Tasks, tmp_path: Path
+) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+
+    async def live() -> None:
+        one, two = tasks.lifespan(), Tasks(f"sqlite:///{tmp_path}/two.db").lifespan()
+        for lifespan in (one, two):
+            await lifespan.__aenter__()
+        for lifespan in (one, two):
+            await lifespan.__aexit__(None, None, None)
+
+    try:
+        asyncio.run(live())
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)

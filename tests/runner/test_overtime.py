@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from settled import Reason, Snapshot, Status, Tasks
+from settled.runner import where
 from tests.runner import functions
 from tests.runner.stage import Stage, acomes_true, comes_true, ended, late_by, lives
 
@@ -35,9 +36,8 @@ def run_over(stage: Stage, how: str, *, function: Callable[..., object] | None =
 
 def threads_at(function: str) -> bool:
     """Whether any task's thread is still in this function."""
-    frames = sys._current_frames()
     for thread in threading.enumerate():
-        frame = frames.get(thread.ident or 0)
+        frame = where._frame_of(thread.ident or 0)
         while thread.name == "settled-task" and frame is not None:
             if frame.f_code.co_name == function:
                 return True
@@ -159,3 +159,42 @@ def test_an_attempt_that_timed_out_is_followed_by_the_next(stage: Stage) -> None
     assert "Attempt 2 of 2" in (row.error_message or "")
     assert (row.previous_error or "").startswith("timeout: Attempt 1 of 2")
     assert late_by(row) <= LATE
+
+
+def test_a_thread_that_waits_to_log_when_its_time_is_over_leaves_logging_to_others(tmp_path: object) -> None:
+    class Slow(logging.Handler):
+        """As a full pipe."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == "slow":
+                writing.set()
+                go_on.wait(30)
+
+    def says(folder: str) -> None:
+        log.warning("well")
+        functions.be_busy(folder)
+
+    async def play(tasks: Tasks) -> None:
+        task = await stage.register(tasks, says, timeout=LIMIT).asubmit(str(stage.folder))
+        row = ended(await task)
+        assert row.reason is Reason.TIMEOUT
+        assert threads_at("says")
+        go_on.set()
+        assert await acomes_true(lambda: not threads_at("says"))
+
+    stage = Stage(tmp_path, "thread")  # type: ignore[arg-type]
+    writing, go_on, log = threading.Event(), threading.Event(), logging.getLogger("tests.slow")
+    handler = Slow()
+    log.addHandler(handler)
+    other = threading.Thread(target=log.warning, args=("slow",))
+    other.start()
+    try:
+        assert writing.wait(30)
+        stage.act(play)
+        other.join(30)
+        assert handler.lock is not None
+        assert handler.lock.acquire(timeout=30)
+        handler.lock.release()
+    finally:
+        go_on.set()
+        log.removeHandler(handler)

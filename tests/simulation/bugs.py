@@ -12,14 +12,16 @@ from typing import Any
 
 import settled.remote
 import settled.service
+import settled.verdicts
 import settled.waiter
 from settled.errors import LedgerUnavailable
-from settled.ledger import READ_PATIENCE, Ledger
+from settled.ledger import Ledger
+from settled.membership import Membership
 from settled.periodic import Periodic
 from settled.post import Post
 from settled.records import Snapshot, Verdict, ending_of
 from settled.stores.base import Change, Loss, RowRefused
-from settled.writer import VERBS, Writer, _resolve
+from settled.writer import READ_PATIENCE, VERBS, Writer, _resolve
 from tests.simulation import stand_ins
 from tests.simulation.bug import Bug, Plants
 from tests.simulation.bugs_of_groups import OF_GROUPS, UNTOLD
@@ -106,17 +108,17 @@ def _outcome_dropped_when_the_store_is_away() -> Plants:
 
 
 def _outage_counted_as_silence() -> Plants:
-    def lose(self: Ledger) -> list[str]:
-        others = [worker for worker in self.store.workers() if worker.id != self.worker]
+    def lose(self: Membership) -> list[str]:
+        others = [worker for worker in self._store.workers() if worker.id != self.worker]
         lost = [worker.id for worker in others if worker.lost_at is not None]
         for worker in others:
-            gone = self.store.gone(worker.id)
+            gone = self._store.gone(worker.id)
             silent = worker.lost_at is None and worker.as_of > worker.heard_at + worker.lease_ms
             if (gone or silent) and self._writer.write_all("lose", [Loss(worker.id, gone)], READ_PATIENCE)[0]:
                 lost.append(worker.id)
         return lost
 
-    return [(Ledger, "_lose_the_dead", lose)]
+    return [(Membership, "lose_the_dead", lose)]
 
 
 class _OnTheLoop:
@@ -128,7 +130,7 @@ class _OnTheLoop:
         self._stopped = False
 
     def start(self) -> None:
-        self._host.loop.call_later(self._ledger.lease / 6, self._beat)
+        self._host.loop.call_later(self._ledger.membership.lease / 6, self._beat)
 
     def _beat(self) -> None:
         if not self._stopped:
@@ -137,7 +139,7 @@ class _OnTheLoop:
 
     def _try(self) -> None:
         try:
-            self._ledger.beat()
+            self._ledger.membership.beat()
         except LedgerUnavailable:
             pass  # the next one may arrive
 
@@ -210,6 +212,13 @@ def _own_list_of_terminal_statuses() -> Plants:
     return [(settled.remote, "told", own)]
 
 
+def _lock_taken_for_the_holder() -> Plants:
+    def at_once(row: Snapshot, worker: Any) -> int:
+        return 0
+
+    return [(settled.verdicts, "_over_at", at_once)]
+
+
 LATE = ("open past its bound", "a reader was told that it is open, past its bound")
 LOST = ("a living worker was declared lost", "a worker was taken for lost that lives, and of which nothing was wrong")
 UNWRITTEN = "a verdict was not written though nothing prevented it"
@@ -247,6 +256,10 @@ BUGS: dict[str, Bug] = {
     ),
     "a heartbeat on the loop that it guards": Bug(
         "PgQueuer, Procrastinate: work that holds the loop starves it", _heartbeat_on_the_loop, LOST
+    ),
+    "a lock that went with its session taken for a dead process": Bug(
+        "ours, found by a busy machine: a worker that cannot connect anew goes on with what another has begun",
+        _lock_taken_for_the_holder, ("two attempts hold a valid lease",),
     ),
     "rescues that are not counted": Bug(
         "fastapi-jobs ran a poison task nine times with one retry allowed, awa four with two", _rescues_not_counted,

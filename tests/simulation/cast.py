@@ -8,7 +8,8 @@ from typing import Any
 
 from settled import waiter
 from settled.engines.bench import Bench
-from settled.engines.embedded import EmbeddedEngine, Registered
+from settled.engines.embedded import EmbeddedEngine
+from settled.engines.registered import Registered
 from settled.errors import LedgerUnavailable, SettledError, TaskNotFound, TaskPruned
 from settled.ledger import Ledger
 from settled.records import Snapshot
@@ -16,6 +17,7 @@ from settled.runner.base import Call, Function
 from settled.runner.outcome import Outcome
 from settled.service import Service
 from settled.states import Reason
+from settled.stores.postgres_direct import ABSENT
 from settled.web import wire
 from tests.simulation import stand_ins
 from tests.simulation.disk import Folder
@@ -85,6 +87,7 @@ class Process:
         stage = seat.stage
         self.seat = seat
         self.stage = stage
+        stage.processes.append(self)
         self.number = seat.number
         self.world: World = stage.world
         self.server: Server = stage.server
@@ -94,7 +97,7 @@ class Process:
         self.leaving = False
         self.died_at = float("inf")
         self.frozen_until = 0.0
-        self.cut_until = 0.0
+        self.cut_at = self.cut_until = 0.0
         self.trouble_until = self.world.now
         """Until when something of its own went wrong."""
         self._until_trouble()
@@ -147,9 +150,15 @@ class Process:
                 self.frozen_until = self.world.now + fault.seconds
                 going_on = False
                 break
+            self.cut_at = self.cut_at if self.cut_until > self.world.now else self.world.now
             self.cut_until = max(self.cut_until, self.world.now + fault.seconds)
         self._until_trouble()
         return going_on
+
+    @property
+    def missed(self) -> bool:
+        """Whether a server has missed its session for so long that others may take it for dead."""
+        return not self.store.inline and self.cut_at + ABSENT < self.world.now < self.cut_until
 
     def _until_trouble(self) -> None:
         """Count down to the next step at which something goes wrong."""
@@ -167,9 +176,12 @@ class Process:
         trouble = seat.at_write.pop(seat.writes, None)
         if trouble is not None:
             self.troubled(trouble.slow + 1)
-            if trouble.slow:
-                self.stage.troubled(trouble.slow + 1)  # it holds the lock
         return trouble
+
+    def writes_slowly(self, seconds: float) -> None:
+        """From now on; it holds the lock meanwhile."""
+        self.troubled(seconds + 1)
+        self.stage.troubled(seconds + 1)
 
     def crash(self, restart_in: float | None) -> None:
         if self.dead:

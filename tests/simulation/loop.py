@@ -135,6 +135,8 @@ class Loop(asyncio.AbstractEventLoop):
             if not task.done():
                 task.get_coro().close()  # type: ignore[union-attr]
         self._tasks.clear()
+        self._ready.clear()
+        del self._my_turn
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         future = self.create_future()

@@ -29,6 +29,7 @@ class Outsider:
     dead = False
     frozen_until = 0.0
     reads_only = False
+    missed = False
     cut_until = 0.0
     steps_left = -1
 

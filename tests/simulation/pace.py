@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from settled.bell import Ear
+from settled.ear import Ear
 from settled.periodic import Periodic
 from settled.sweeper import sweeper
 from tests.simulation import stand_ins
@@ -58,7 +58,7 @@ def _heartbeat(ledger: Any) -> Periodic:
     """The library's own, whose step is the same, half as often or less."""
 
     def step() -> float:
-        ledger.beat()
+        ledger.membership.beat()
         return _paused(BEAT, BEAT, BEAT_LONGEST)
 
     return Periodic("settled-heartbeat", step)

@@ -101,12 +101,26 @@ def plan_of(seed: int) -> Plan:
         tasks = tuple(replace(t, places=places, gap=gap, batch=1 if t.looks else max(t.batch, number)) for t in tasks)
     processes = webs + workers
     faults = tuple(_fault(chance, processes, webs, engine) for _ in range(chance.choice((0, 1, 1, 2, 2, 2, 3, 3, 4))))
-    return Plan(
+    plan = Plan(
         seed, tasks, faults, webs, workers, engine, web_runs,
         web_sweeps=chance.random() < 0.7, inline=chance.random() < 0.8, rechecks=chance.random() < 0.7,
         one_machine=chance.random() < 0.6, jitter=0.002 if chance.random() < 0.9 else 0.05,
         clocks=tuple(round(chance.uniform(10, 2e5), 3) for _ in range(processes)),
     )  # fmt: skip
+    missed = plan.one_machine and not plan.inline and chance.random() < 0.3
+    return _with_a_missed_session(chance, plan) if missed else plan
+
+
+def _with_a_missed_session(chance: Random, plan: Plan) -> Plan:
+    """One of those that run tasks is cut off for long while it is likely to work at one; seldom so by itself."""
+    tasks = tuple(
+        replace(t, attempts=max(t.attempts, 2), timeout=7.5, works=(Work("ok", 5.0), *t.works), isolation="process")
+        if not t.looks else t
+        for t in plan.tasks
+    )  # fmt: skip
+    who = chance.randrange(plan.webs if plan.workers else 0, plan.webs + plan.workers)
+    cut = Fault("cut", who, chance.randrange(15, 60), LEASE + 2)
+    return replace(plan, tasks=tasks, faults=(cut, *plan.faults))
 
 
 def _task(chance: Random) -> Task:

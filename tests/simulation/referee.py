@@ -12,6 +12,7 @@ from typing import Any
 
 from settled.errors import SettledError
 from settled.ledger import Ledger
+from settled.machine import PATIENCE
 from settled.records import Ending, NewTask, Snapshot, Verdict
 from settled.states import MOVES, End, Reason, Status
 from settled.stores.base import EXPIRY_MARGIN_MS
@@ -42,6 +43,10 @@ class Referee:
         self.told: dict[str, Reason | None] = {}
         self.outcomes: dict[tuple[str, int], Any] = {}
         self.decisions: dict[tuple[str, int], tuple[float, Any, Verdict]] = {}
+        self.occupied: dict[Any, float] = {}
+        """When, of each process, the newest of its attempts ended whose place was taken until then."""
+        self.put_back: dict[str, float] = {}
+        """When, of each task, the newest word that it gets another attempt was written."""
         self.cancelled: set[str] = set()
         self.processes: dict[str, Any] = {}
         self.waiters: list[Waiter] = []
@@ -139,14 +144,23 @@ class Referee:
         return {} if engine is None else engine._attempts
 
     def _believes(self, process: Any, row: Snapshot, now: int) -> bool:
-        """Whether what this process knows says that its attempt may go on."""
+        """Whether what this process knows says that its attempt may go on.
+
+        What has no process of its own cannot be ended, and is not waited for where a worker's session is missed.
+        """
         ledger = process.ledger
-        lease_left = ledger._renewed_at + ledger.lease - (self.world.now + process.ahead)
+        if row.worker in self.stage.server.missed and row.name != "process":
+            return False
+        lease_left = ledger.membership._renewed_at + ledger.membership.lease - (self.world.now + process.ahead)
         return row.worker == ledger.worker and row.deadline_at > now and lease_left > 0
 
     def _settled(self, now: int, v: Verdict, before: Snapshot, after: Snapshot) -> None:
         self.expect(v.attempt == before.attempt, "a stale attempt wrote", v.attempt, before.attempt)
         self.expect(v.seen is before.status, "a verdict hit what it was not formed on", v.seen, before.status)
+        if before.worker is not None and (v.expiry or v.reason is Reason.CANCELLED):  # it hears of it at its next look
+            self.occupied[self.processes.get(str(before.worker))] = self.world.now
+        if after.status is Status.PENDING:
+            self.put_back[after.id] = self.world.now
         if now >= before.settles_at:
             self.expect(v.expiry and after.status is Status.FAILED, "something else than expiry counted past the bound")
         if after.settled and after.id in self.told:
@@ -198,7 +212,7 @@ class Referee:
             return  # it may have been full
         plan = self.stage.plan
         end = (row.deadline_at - EPOCH_MS) / 1000
-        due = (row.due_at - EPOCH_MS) / 1000
+        due = max((row.due_at - EPOCH_MS) / 1000, self.put_back.get(row.id, 0.0))
         since = end - SLACK
         if plan.engine == "remote":  # it is told again after pauses that double, so trouble counts twice
             since = due + (end - due) / 2 - SLACK
@@ -213,8 +227,7 @@ class Referee:
             free = engine is not None and engine._accepting and engine._free[row.name] > 1
             own = process.trouble_until if plan.engine == "embedded" else anybody  # a message may go to any of them
             trouble = max(process.loop.held_until, self.stage.trouble_until, own)
-            busy = max((when for when, who, _ in self.decisions.values() if who is process), default=0.0)
-            prevented = not free or busy > since or trouble > since - BEGIN_AGAIN
+            prevented = not free or self.occupied.get(process, 0.0) > since or trouble > since - BEGIN_AGAIN
             self.expect(prevented, "never started, though a worker had a place for it", process.number)
 
     def _worker_changed(self, now: int, verb: str, asked: Any) -> None:
@@ -230,7 +243,8 @@ class Referee:
         elif verb == "lose":
             process = self.processes[asked.worker]
             gone = process.dead or process.leaving or process.ledger.worker != asked.worker
-            self.expect(gone, "a living worker was taken for dead", process.number)
+            missed = asked.worker in self.stage.server.missed
+            self.expect(gone or missed, "a living worker was taken for dead", process.number)
 
     # -- what attempts do
 
@@ -251,6 +265,7 @@ class Referee:
 
     def decided(self, process: Any, verdict: Verdict) -> None:
         self.decisions.setdefault((verdict.id, verdict.attempt), (self.world.now, process, verdict))
+        self.occupied[process] = self.world.now
 
     # -- what readers and waiters are told
 
@@ -325,14 +340,16 @@ class Referee:
             if ending.end is End.COMPLETED:
                 self.expect(ending.result == row.result, "who waited got another result", waiter.kind)
             return
-        reached = waiter.answers[-1] if waiter.answers else self.undisturbed(waiter, row)
+        reached = waiter.answers[-1] if waiter.answers else self.undisturbed(waiter, row, str(ending.message))
         self.expect(ending.end is End.UNREACHABLE, "a wait ended in a way that it must not", waiter.kind, ending.end)
         self.expect(not reached, "who waited was not told, though somebody could", waiter.kind, ending.message)
 
-    def undisturbed(self, waiter: Waiter, row: Snapshot) -> bool:
+    def undisturbed(self, waiter: Waiter, row: Snapshot, message: str) -> bool:
         if waiter.process is None:
             return False
         bound = (row.settles_at - EPOCH_MS) / 1000
+        if "has not answered ever" in message:  # it was never told of that bound, and has its own patience, no grace
+            bound = min(bound, waiter.began + PATIENCE - BEGIN_AGAIN)
         return max(waiter.process.trouble_until, self.stage.trouble_until) < bound
 
     def _calm(self) -> None:
@@ -354,5 +371,6 @@ class Waiter:
         self.kind = kind
         self.task_id = task_id
         self.process = process
+        self.began: float = 0.0 if process is None else process.world.now
         self.answers = answers
         self.ending: Ending | None = None

@@ -34,7 +34,7 @@ class Batches:
             expect(told == (good, len(rows) - good), "who waited for a batch was told untrue counts", told, good)
             expect((ending.end is End.COMPLETED) == (good == len(rows)), "a batch ended as it did not", ending.end)
             return
-        reached = self._referee.undisturbed(waiter, max(rows, key=lambda row: row.settles_at))
+        reached = self._referee.undisturbed(waiter, max(rows, key=lambda row: row.settles_at), str(ending.message))
         expect(not reached, "who waited was not told, though somebody could", waiter.kind, ending.message)
 
     def finish(self) -> None:

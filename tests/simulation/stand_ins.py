@@ -245,14 +245,16 @@ def new_id(now_ms: int) -> str:
 assert ids._SHAPE.match("018bcfe5-6800-7000-8000-000000000000")  # new_ids is of this shape
 
 MACHINE: dict[str, dict[str, Any]] = {
-    "ledger": {"time": _Time, "threading": THREADING, "os": OS, "new_id": new_id, "log": _Log()},
+    "ledger": {"time": _Time, "log": _Log()},
+    "membership": {"time": _Time, "threading": THREADING, "os": OS, "new_id": new_id},
     "writer": {"time": _Time, "threading": THREADING, "SimpleQueue": SimpleQueue, "Future": Future, "log": _Log()},
     "reader": {"threading": THREADING, "SimpleQueue": SimpleQueue},
     "periodic": {"time": _Time, "threading": THREADING, "log": _Log()},
     "publisher": {"time": _Time, "threading": THREADING, "log": _Log()},
     "bell": {"threading": THREADING},
+    "ear": {"threading": THREADING},
     "journal": {"log": _Log()},
-    "service": {"threading": THREADING, "log": _Log(), "_Background": NoLoop, "atexit": SimpleNamespace(
+    "service": {"threading": THREADING, "log": _Log(), "_Background": NoLoop, "at_end": SimpleNamespace(
         register=lambda call: None, unregister=lambda call: None)},
     "engines.embedded": {"time": _Time, "threading": THREADING, "log": _Log()},
     "engines.bench": {"time": _Time, "threading": THREADING, "Future": Future, "log": _Log()},

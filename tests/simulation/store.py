@@ -39,7 +39,9 @@ class Server:
         self.full_until = 0.0
         self.between = 0.4
         self.locks: dict[str, Any] = {}
-        """What the kernel drops with a process: worker → the process."""
+        """What is dropped with a process, or with its session: worker → the process."""
+        self.missed: set[str] = set()
+        """The workers that somebody was told were dead, though only their sessions had gone."""
         self.tells_deaths = True
         """Whether the processes are on one machine, where a death is seen at once."""
         self.rechecks = True
@@ -48,7 +50,11 @@ class Server:
         self._waiting: list[Fiber] = []
 
     def now(self) -> int:
-        return EPOCH_MS + int(self.world.now * 1000 + 1e-6)
+        return self.instant(self.world.now)
+
+    @staticmethod
+    def instant(seconds: float) -> int:
+        return EPOCH_MS + int(seconds * 1000 + 1e-6)
 
     def begin(self, process: Any) -> Transaction:
         """Begin to write, when nobody else does."""
@@ -81,8 +87,9 @@ class Server:
         """The process that writes just now."""
         return self._writer and self._writer.process
 
-    def quiet(self) -> bool:
-        return self.rechecks or self._writer is None or not self.alive(self._writer)
+    def quiet(self, bound: int) -> bool:
+        writer = self._writer
+        return self.rechecks or writer is None or not self.alive(writer) or self.instant(writer.began) >= bound
 
     def died(self, process: Any) -> None:
         """What the kernel does: locks are dropped, a transaction is taken back."""
@@ -154,6 +161,7 @@ class SimStore:
         now = server.now()
         try:
             if trouble is not None and trouble.slow:
+                process.writes_slowly(trouble.slow)
                 world.sleep(trouble.slow)
             else:
                 self._others()
@@ -221,9 +229,9 @@ class SimStore:
             raise RowRefused("No text that the database can look for.")
         return self._seen([rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows])
 
-    def quiet(self) -> bool:
+    def quiet(self, bound: int) -> bool:
         self._look()
-        return self.server.quiet()
+        return self.server.quiet(bound)
 
     def overdue(self, limit: int) -> list[Snapshot]:
         return self._seen(self._look().overdue(self.server.now())[:limit])
@@ -331,7 +339,12 @@ class SimStore:
 
     def gone(self, worker: str) -> bool:
         locks = self.server.locks
-        return self.server.tells_deaths and worker in locks and locks[worker] is None
+        if not self.server.tells_deaths or worker not in locks:
+            return False
+        holder = locks[worker]
+        if holder is not None and holder.missed:
+            self.server.missed.add(worker)
+        return holder is None or holder.missed
 
     def listen(self, hint: Callable[[], None]) -> None:
         pass

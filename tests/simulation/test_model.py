@@ -78,7 +78,7 @@ def test_a_real_run_on_sqlite_is_a_run_of_the_model(tmp_path: Path) -> None:
     one, two = host.ledger(), host.ledger()
     for ledger in (one, two):
         recorded(ledger, steps, rows)
-        ledger.enlist(["work"])
+        ledger.membership.enlist(["work"])
     done, lost, late = (submitted(one) for _ in range(3))
     claimed = {row.id: row for row in one.claim(str(one.worker), ["work"], 3)}
     broken = verdicts.of_attempt(claimed[done.id]._replace(as_of=one.store.now()), Reason.EXCEPTION, "It broke.")

@@ -28,7 +28,7 @@ def new_task(name: str = "work", policy: Policy = POLICY, **changes: Any) -> New
 
 
 def worker_row(worker: str, *, names: str = '["work"]', lease_ms: int = 5_000, engine: str | None = None) -> WorkerRow:
-    return WorkerRow(worker, "host", 1, names, 0, 0, lease_ms, None, engine, 0)
+    return WorkerRow(worker, "host", 1, names, 0, 0, lease_ms, None, engine, None, 0)
 
 
 def success(row: Snapshot, result: str = '"done"') -> Verdict:

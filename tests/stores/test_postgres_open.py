@@ -152,7 +152,7 @@ def test_a_role_with_least_privilege_can_do_all_that_an_application_does(app: st
     assert write(store, "beat", Beat("w", 5_000)) == [True]
     assert write(store, "prune", Prune(0, 10)) == [0]
     assert {finding.level for finding in store.diagnose(deep=True) if finding.subject not in CLOCKED} == {"ok"}
-    assert store.quiet()
+    assert store.quiet(running.settles_at)
     store.release("w")
     store.close()
 

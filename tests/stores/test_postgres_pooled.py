@@ -95,12 +95,12 @@ def test_a_dead_worker_is_found_by_its_lease(pooler: Pooler, postgres: PostgresW
     ]
     for ledger in ledgers:
         ledger.open()
-        ledger.enlist(["work"])
+        ledger.membership.enlist(["work"])
     dead, alive = ledgers
     row = dead.add(new_task(worker=dead.worker))[0]
     for _ in range(8):
         postgres.advance(1)
-        alive.beat()
+        alive.membership.beat()
         alive.expire()
     found = alive.get(row.id)
     assert (found.status, found.previous_error is not None or found.reason) in (

@@ -91,16 +91,29 @@ def test_a_success_whose_transaction_outlasts_the_bound_is_taken_back(
         thread = threading.Thread(target=settle)
         thread.start()
         until(lambda: postgres.sql(WAITS))
-        assert not store.quiet()
+        assert not store.quiet(first.settles_at)
         postgres.sql(f"UPDATE moving SET now = {first.settles_at}")
     thread.join(timeout=30)
     assert not thread.is_alive()
     assert [row.status for row in store.read([first.id])] == [Status.RUNNING]
-    assert store.quiet()
+    assert store.quiet(first.settles_at)
     assert trouble
     postgres.advance((first.settles_at - first.as_of) / 1000)
     ledger = Ledger(postgres.open())
     assert ledger.get(first.id).settled
+    ledger.close()
+
+
+def test_a_reader_is_told_though_a_transaction_begun_after_the_bound_keeps_the_row(
+    postgres: PostgresWorld, store: PostgresStore
+) -> None:
+    row, _ = write(store, "insert", new_task(worker="w"))[0]
+    postgres.advance((row.settles_at - row.as_of) / 1000 + 60)
+    ledger = Ledger(postgres.open())
+    with another_program(postgres) as program:
+        program.execute("UPDATE task_results SET progress = 0.5 WHERE id = %s", (row.id,))
+        assert not store.quiet(row.settles_at + 60_000)  # of a bound that passes just now, it might be a success
+        assert ledger.get(row.id).status is Status.FAILED  # this one it cannot change any more
     ledger.close()
 
 

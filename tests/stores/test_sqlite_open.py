@@ -11,6 +11,7 @@ import tempfile
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,10 +166,18 @@ def test_other_tables_in_the_file_are_no_trouble(sqlite: SQLiteWorld) -> None:
     assert "table users" in schema(sqlite.path)
 
 
-@pytest.mark.parametrize("content", [b"Dear diary, " * 500, b"\x00" * 5000, b"SQLite format 3\x00" + b"\xff" * 5000])
-def test_a_file_that_is_no_database_is_named_and_kept(sqlite: SQLiteWorld, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"Dear diary, " * 500, BadLedgerUrl),
+        (b"\x00" * 5000, BadLedgerUrl),
+        (b"SQLite format 3\x00" + b"\xff" * 5000, (BadLedgerUrl, LedgerUnavailable)),
+    ],
+    ids=["text", "zeros", "damaged"],
+)
+def test_a_file_that_is_no_database_is_named_and_kept(sqlite: SQLiteWorld, content: bytes, error: Any) -> None:
     sqlite.path.write_bytes(content)
-    with pytest.raises((BadLedgerUrl, LedgerUnavailable), match=r"ledger\.db.*(no SQLite database|damaged)"):
+    with pytest.raises(error, match=r"ledger\.db.*(no SQLite database|damaged)"):
         sqlite.open()
     assert sqlite.path.read_bytes() == content
 
@@ -260,7 +269,7 @@ except Exception as error:
 def test_open_after_a_failed_open_works(sqlite: SQLiteWorld) -> None:
     sqlite.path.write_bytes(b"no database" * 500)
     store = SQLiteStore(sqlite.path, sqlite.clock)
-    with pytest.raises((BadLedgerUrl, LedgerUnavailable)):
+    with pytest.raises(BadLedgerUrl):
         store.open()
     sqlite.path.unlink()
     store.open()

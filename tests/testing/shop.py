@@ -41,6 +41,10 @@ async def order_in_a_small_process(number: int) -> int:
     return price
 
 
+def price(ticker: str) -> int:
+    return len(ticker)
+
+
 hasty = Tasks("sqlite:///shop-of-the-tests.db", drain=0.5, lease=0.5)
 
 

@@ -43,6 +43,14 @@ def test_tasks_run_in_the_test_if_it_asks_so(tmp_path: Path) -> None:
         assert shop.order.submit(21).result(timeout=20) == 42
 
 
+def test_latest_values_are_those_of_the_test_s_ledger_too(tmp_path: Path) -> None:
+    tasks = Tasks(f"sqlite:///{tmp_path}/home.db")
+    price = tasks.latest(fresh_for=60)(shop.price)
+    with isolated(tasks, f"sqlite:///{tmp_path}/tasks.db", run=True):
+        assert price.sync.get("ABC", wait=20).value == 3
+    assert not Path(tmp_path, "home.db").exists()
+
+
 def test_the_tasks_are_at_home_again_afterwards(tmp_path: Path) -> None:
     before = shop.tasks.url, shop.tasks.embedded, shop.tasks._service
     with isolated(shop.tasks) as ledger:

@@ -17,7 +17,8 @@ from settled import Tasks
 from settled import ledger as ledger_module
 from settled.errors import TaskFailed
 from settled.states import Reason
-from settled.web.fastapi import IdempotencyKey, TaskBody, accepted, add_problem_handlers, tasks_router
+from settled.web.fastapi import IdempotencyKey, accepted, add_problem_handlers, tasks_router
+from settled.web.fastapi_schema import TaskBody
 from tests.web.world import BOUND, PREFIX, World, client_of, framed, living, raw_get, until
 
 pytestmark = pytest.mark.anyio

@@ -153,6 +153,15 @@ async def test_an_unknown_choice_of_errors_is_refused(world: World) -> None:
         TasksApp(world.tasks, errors="none")
 
 
+async def test_what_cannot_say_who_asks_is_refused_when_the_app_is_made(world: World) -> None:
+    with pytest.raises(BadInput, match="owner='ann' cannot be called"):
+        TasksApp(world.tasks, owner="ann")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="authorize=True cannot be called"):
+        TasksApp(world.tasks, authorize=True)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="is no Tasks"):
+        TasksApp("sqlite:///tasks.db")  # type: ignore[arg-type]
+
+
 async def test_a_page_of_another_origin_may_read_where_the_app_says_so(world: World) -> None:
     row = await world.settle("add", 1, 2)
     app = CORSMiddleware(

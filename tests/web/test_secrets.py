@@ -54,7 +54,7 @@ async def test_credentials_in_a_message_are_stripped(world: World, client: httpx
 
 def lost(row: Snapshot) -> Snapshot:
     """The row as it reads after its worker's machine went down."""
-    worker = WorkerRow(str(row.worker), socket.gethostname(), 4711, "[]", 0, 0, 1000, 5, None, 9)
+    worker = WorkerRow(str(row.worker), socket.gethostname(), 4711, "[]", 0, 0, 1000, 5, None, None, 9)
     verdict = verdicts.of_expiry(row, [worker])
     return row._replace(status=verdict.status, reason=verdict.reason, error_message=verdict.error_message)
 

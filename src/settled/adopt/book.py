@@ -86,7 +86,7 @@ class Book:
                 if begun is not None:
                     return begun
                 tries += 1
-                self._ledger.beat()  # if this process was frozen and declared lost, it enlists anew
+                self._ledger.membership.beat()  # if this process was frozen and declared lost, it enlists anew
             except LedgerUnavailable as error:
                 away += 1
                 if away < patience:

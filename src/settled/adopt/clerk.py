@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import select
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from functools import partial
 from typing import IO
 
 from settled.adopt.book import close
+from settled.descriptors import readable
 from settled.errors import SettledError
 from settled.ledger import Ledger
 from settled.runner.outcome import Outcome
@@ -61,7 +61,7 @@ class Clerk:
             try:
                 process = self._started()
                 os.write(_pipe(process.stdin), line)
-                if first and not select.select([_pipe(process.stdout)], [], [], WRITTEN_WITHIN)[0]:
+                if first and not readable([_pipe(process.stdout)], WRITTEN_WITHIN):
                     self._slow_until = time.monotonic() + SLOW
                 elif first:
                     os.read(_pipe(process.stdout), 100)

@@ -28,7 +28,7 @@ def run(args: Namespace) -> Exit:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise BadInput(
-            f"The demo needs {', '.join(missing)}, which is not installed. Get it with: pip install 'settled[demo]'"
+            f"The demo needs {', '.join(missing)}, which is not installed. Get it with: pip install {' '.join(missing)}"
         )
     if args.port > 65_534:
         raise BadInput(f"Port {args.port} is not possible: the demo takes it and the next one, up to 65535.")

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from settled.errors import BadInput
+from settled.runner.text import kind_of
 from settled.tasks import Tasks
 
 
@@ -25,7 +26,7 @@ def tasks_of(target: str) -> Tasks:
             raise BadInput(f"Module {module_name} has no {attribute!r}. {_others(module)}")
         found = getattr(found, name)
     if not isinstance(found, Tasks):
-        raise BadInput(f"{target} is a {type(found).__name__}, no Tasks. {_others(module)}")
+        raise BadInput(f"{target} is {kind_of(found)}, no Tasks. {_others(module)}")
     if not found.functions:
         raise BadInput(
             f"{target} has no task functions, so there is nothing to run. "

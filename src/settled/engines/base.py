@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn, Protocol
 
+from settled.commits import Inserted
 from settled.errors import BadInput
-from settled.ledger import Inserted
 from settled.post import Post
 from settled.records import NewTask
 from settled.states import Reason

@@ -16,10 +16,12 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from functools import partial
 
-from settled.engines.embedded import STOPPING, EmbeddedEngine, Registered
+from settled.engines.embedded import STOPPING, EmbeddedEngine
 from settled.engines.gate import Gate
+from settled.engines.registered import Registered
 from settled.errors import BadTaskId, LedgerUnavailable, TaskNotFound
 from settled.ledger import Ledger
 from settled.records import NewTask, Snapshot, Verdict
@@ -33,6 +35,8 @@ TRIES = 3
 """To claim what ought to be claimable."""
 WRITTEN_WITHIN = 10.0
 """Seconds that a carried task's end waits to be written before the engine is told so; it stays queued beyond."""
+LOOK_AT_LOOP = 5.0
+"""Seconds after which a thread that waits for an attempt looks whether the loop on which that runs is still open."""
 _LATE = "Attempt %d of task %s has not left its worker in time; its row settles all the same"
 MOST_TURNED_AWAY = 1_000
 """Threads for what was brought on the loop and not let through at once, as while the ledger is away."""
@@ -61,9 +65,9 @@ class Bench(EmbeddedEngine):
         self._gate: Gate[_Carried]
 
     def start(self) -> None:
-        publish = self._ledger.inserted
+        publish = self._ledger.commits.inserted
         super().start()
-        self._ledger.inserted = publish  # what is submitted here is for the engine to bring
+        self._ledger.commits.inserted = publish  # what is submitted here is for the engine to bring
         self._gate = Gate(self._loop, self._claim_these, self._begin)
 
     @property
@@ -73,8 +77,7 @@ class Bench(EmbeddedEngine):
 
     def leave(self) -> None:
         """Let go of a loop that was closed under it."""
-        self.drain()
-        self._watchdog.stop(patience=0)
+        self.abandon()
 
     def carry(self, task_id: str, *, refused: int = 0, unsure: bool = False) -> None:
         """Claim the task and run the attempt; return when its work has left and its verdict is written.
@@ -92,10 +95,18 @@ class Bench(EmbeddedEngine):
         assert isinstance(carried.left, Future)
         assert isinstance(carried.written, Future)
         try:
-            carried.left.result(timeout=self._leaves_within(row))
+            self._await_leave(carried.left, self._leaves_within(row))
             carried.written.result(timeout=WRITTEN_WITHIN)
         except FutureTimeout:
             log.warning(_LATE, row.attempt, row.id)
+
+    def _await_leave(self, left: Future[None], seconds: float) -> None:
+        """Not beyond the loop's own end: nothing leaves any more then, and the interpreter waits for this thread."""
+        until = time.monotonic() + seconds
+        while not left.done() and not self._loop.is_closed() and (more := until - time.monotonic()) > 0:
+            with suppress(FutureTimeout):
+                left.result(timeout=min(more, LOOK_AT_LOOP))
+        left.result(timeout=0)
 
     async def acarry(self, task_id: str) -> None:
         """The same for what is brought on the bench's own loop.
@@ -120,9 +131,13 @@ class Bench(EmbeddedEngine):
 
     def give_up(self, task_id: str, reason: Reason, message: str) -> None:
         """End the attempt at a task that runs here, for the engine says so; on the loop."""
-        for (id_, _), attempt in list(self._attempts.items()):
-            if id_ == task_id:
-                attempt.give_up(reason, message)
+        attempts = list(self._attempts.values())
+        for attempt in attempts:
+            if attempt.row.id == task_id:
+                shared = attempt.together  # one call cannot be ended for one of them
+                for other in attempts:
+                    if other is attempt or (shared is not None and other.together is shared):
+                        other.give_up(reason, message)
 
     # -- the embedded engine, without what only an engine of its own does
 
@@ -192,7 +207,10 @@ class Bench(EmbeddedEngine):
             nothing = self._loop.create_future()
             nothing.set_result([])
             return nothing
-        return self._ledger.aclaim_these(worker, list(self._functions), task_ids)
+        return self._ledger.aclaim_these(worker, self._claimable(), task_ids)
+
+    def _claimable(self) -> list[str]:
+        return [name for name, registered in self._functions.items() if not self._fence.lapsing(registered)]
 
     def _taken(self, task_id: str, refused: int, unsure: bool) -> Snapshot | None:
         until = time.monotonic() + PATIENCE
@@ -202,7 +220,7 @@ class Bench(EmbeddedEngine):
                 worker = self._ledger.worker
                 ask = worker is not None and not asked
                 asked = False
-                claimed = self._ledger.claim(str(worker), list(self._functions), 1, task_id) if ask else []
+                claimed = self._ledger.claim(str(worker), self._claimable(), 1, task_id) if ask else []
                 if claimed:
                     return claimed[0]
                 row = self._row(task_id)
@@ -213,7 +231,7 @@ class Bench(EmbeddedEngine):
                 if row.lane is not None:
                     return None  # its lane is full: it is published again
                 refused += 1
-                self._ledger.beat()  # if this process was frozen and declared lost, it enlists anew
+                self._ledger.membership.beat()  # if this process was frozen and declared lost, it enlists anew
             except LedgerUnavailable as error:
                 unsure = True
                 if time.monotonic() > until:

@@ -13,18 +13,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
-from settled.bell import Ear
+from settled.commits import Inserted, begun_here
+from settled.ear import Ear
+from settled.engines.fence import Fence
+from settled.engines.registered import Registered
 from settled.errors import LedgerUnavailable
-from settled.ledger import Inserted, Ledger
+from settled.ledger import Ledger
 from settled.periodic import Periodic
 from settled.post import Post
 from settled.records import NewTask, Snapshot, Verdict
 from settled.runner.attempt import Attempt
-from settled.runner.base import Function, Isolation
+from settled.runner.base import Isolation
 from settled.runner.coroutine import CoroutineIsolation
-from settled.runner.outcome import raised
+from settled.runner.outcome import Outcome, raised
 from settled.runner.process import ProcessIsolation
 from settled.runner.thread import ThreadIsolation
 from settled.runner.together import Together
@@ -40,31 +42,27 @@ STOPPING = 1.0
 """Seconds beyond the kill grace that given-up work gets to end before the engine closes."""
 
 
-class Registered(NamedTuple):
-    """A task function as the engine sees it."""
-
-    function: Function
-    isolation: str
-    batch_wait: float = 0.0  # seconds that a task waits for others, to be run in one call with it
-
-
 class EmbeddedEngine:
     """Runs the registered functions' tasks on the loop that starts it."""
 
     def __init__(self, ledger: Ledger, functions: Mapping[str, Registered], places: Mapping[str, int]) -> None:
         self._ledger = ledger
+        self._fence = Fence(ledger)
         self._functions = functions
         self._free = dict(places)
         self._isolations: dict[str, Isolation] = {
             "coroutine": CoroutineIsolation(),
             "thread": ThreadIsolation(),
-            "process": ProcessIsolation(draining=lambda: not self._accepting),
+            "process": ProcessIsolation(draining=lambda: not self._accepting, lease=ledger.membership.lease),
         }
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._progress: dict[Attempt, Progress] = {}
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a collection of garbage in the middle may end an attempt
         self._backlog: set[str] = set()  # isolations in which tasks wait for a place: nobody passes them
         self._accepting = False
+        self._over = False
+        """Whether nothing may begin any more, as what had been claimed when the engine ended."""
+        self._claims: set[asyncio.Future[list[Snapshot]]] = set()
         self._version = -1
         self._lanes_first = False
         self._due_in = TICK  # seconds until the next task is known to become due
@@ -80,10 +78,10 @@ class EmbeddedEngine:
         self._loop = asyncio.get_running_loop()
         self._wake = Ear("", self._loop)
         self._idle = Ear("", self._loop)
-        self._accepting = True
-        self._ledger.inserted = self.inserted
-        self._ledger.not_inserted = self.not_inserted
-        self._ledger.lane_freed = lambda post: post.add(self._loop, Ear.ring, self._wake)
+        self._accepting, self._over = True, False
+        self._ledger.commits.inserted = self.inserted
+        self._ledger.commits.not_inserted = self.not_inserted
+        self._ledger.commits.lane_freed = lambda post: post.add(self._loop, Ear.ring, self._wake)
         self._looking = self._loop.create_task(self._look_for_work(), name="settled-engine")
         self._watchdog.start()
 
@@ -95,6 +93,7 @@ class EmbeddedEngine:
         """Let what runs finish for ``grace`` seconds, then end it as interrupted, or hand it back."""
         self.drain()
         await self._until_idle(grace)
+        self._over = True
         for attempt in list(self._attempts.values()):
             attempt.give_up(
                 Reason.INTERRUPTED,
@@ -103,9 +102,23 @@ class EmbeddedEngine:
         await self._until_idle(STOPPING + max((f.function.kill_grace for f in self._functions.values()), default=0.0))
         self._looking.cancel()
         await asyncio.gather(self._looking, return_exceptions=True)
+        if self._claims:  # what they bring is handed back
+            await asyncio.wait(self._claims, timeout=STOPPING)
+            await asyncio.sleep(0)
         self._watchdog.stop(patience=0)
         for isolation in self._isolations.values():
             isolation.close()
+
+    def abandon(self) -> None:
+        """End what runs in processes, and wait for that; from any thread, for its loop is held for good, or closed."""
+        self.drain()
+        self._over = True
+        for attempt in list(self._attempts.values()):
+            if self._functions[attempt.row.name].isolation == "process":
+                attempt.give_up(Reason.INTERRUPTED, "The worker ended while something held its event loop.")
+        self._isolations["process"].close()
+        self._watchdog.stop(patience=0)
+        self.on_loop(self._looking.cancel)  # if it ever goes on
 
     # -- the engine's side of a submit; from any thread
 
@@ -114,7 +127,7 @@ class EmbeddedEngine:
         worker = self._ledger.worker
         if registered is None or worker is None or not self._accepting or registered.isolation in self._backlog:
             return new
-        if new.lane is not None or registered.function.group:
+        if new.lane is not None or registered.function.group or self._fence.lapsing(registered):
             return new  # whether its lane has room, and what it is run together with, is decided by a claim
         with self._guard:
             if self._free[registered.isolation] <= 0:
@@ -124,13 +137,13 @@ class EmbeddedEngine:
         return NewTask(*new[:-1], worker)
 
     def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
-        launch = [row for _, (row, created) in rows if created and row.worker is not None]
+        launch = [row for new, (row, created) in rows if created and begun_here(new, row)]
         if launch:
             post.add(self._loop, self._launch_soon, launch)
         if len(launch) < len(rows):
             post.add(self._loop, Ear.ring, self._wake)
             for new, (row, created) in rows:
-                if not (created and row.worker is not None):  # it existed, or this worker was given up on meanwhile
+                if not (created and begun_here(new, row)):  # it existed, or this worker was given up on meanwhile
                     self.not_inserted(new)
 
     def not_inserted(self, new: NewTask) -> None:
@@ -182,6 +195,10 @@ class EmbeddedEngine:
         attempt = Attempt(row, self)
         self._attempts[row.id, row.attempt] = attempt
         registered = self._functions[row.name]
+        barred = self._barred(row)
+        if barred is not None:
+            attempt.fail(barred)
+            return
         try:
             attempt.start(registered.function, self._isolations[registered.isolation])
         except Exception as error:  # e.g. no thread can be started
@@ -194,6 +211,11 @@ class EmbeddedEngine:
         together = Together(isolation, partial(self._free_place, registered.isolation))
         for row in rows:
             attempt = self._attempts[row.id, row.attempt] = Attempt(row, self)
+            attempt.together = together
+            barred = self._barred(row)
+            if barred is not None:
+                attempt.fail(barred)
+                continue
             try:
                 attempt.start(registered.function, together)
             except Exception as error:
@@ -257,12 +279,12 @@ class EmbeddedEngine:
             attempt = self._attempts.get(key)
             if attempt is not None and not attempt.decided:
                 attempt.disown()
-                self._ledger.disown(attempt.row.id)
+                self._ledger.commits.disown(attempt.row.id)
 
     async def _claim(self) -> None:
         names: dict[tuple[str, str], list[str]] = {}
         for name, registered in self._functions.items():
-            if self._free[registered.isolation] > 0:
+            if self._free[registered.isolation] > 0 and not self._fence.lapsing(registered):
                 alone = name if registered.function.group else ""
                 names.setdefault((registered.isolation, alone), []).append(name)
         worker = self._ledger.worker
@@ -285,19 +307,21 @@ class EmbeddedEngine:
 
     async def _begin_untold(self, worker: str) -> None:
         """Begin what was claimed for this worker though the answer was lost; without a place, at a later look."""
-        rows = await self._ledger.auntold(worker) if self._ledger.doubtful else []
+        rows = await self._ledger.auntold(worker) if self._ledger.commits.doubtful else []
         for name, registered in self._functions.items():
             mine = [row for row in rows if row.name == name]
             size = registered.function.group
             for call in calls_of(mine, size or 1):
                 with self._guard:
                     if self._free[registered.isolation] <= 0:
-                        self._ledger.doubtful = True
+                        self._ledger.commits.doubtful = True
                         break
                     self._free[registered.isolation] -= 1
                 for row in call:
-                    self._ledger.own(row)
+                    self._ledger.commits.own(row)
                 self._launch_together(call) if size else self._launch_all(call)
+            if mine and self._free[registered.isolation] <= 0:
+                self._backlog.add(registered.isolation)  # as a claim that took all places: others may wait
 
     async def _claim_some(self, worker: str, isolation: str, known: list[str], in_lanes: bool) -> None:
         with self._guard:  # a submit in the meantime must not take the same places
@@ -310,13 +334,16 @@ class EmbeddedEngine:
         claim = self._ledger.aclaim(worker, known, asked * (size or 1), lanes=in_lanes)
         told = partial(self._claimed_together, size) if size else partial(self._claimed, in_lanes)
         claim.add_done_callback(partial(told, isolation, asked))
+        self._claims.add(claim)
+        claim.add_done_callback(self._claims.discard)
         await asyncio.wait([claim])  # a task function may cancel this look, but not what is being claimed
         claim.result()
 
     def _claimed(self, in_lanes: bool, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
         rows = [] if claim.exception() else claim.result()
+        unused = asked - len(rows)
         with self._guard:
-            self._free[isolation] += asked - len(rows)
+            self._free[isolation] += unused
         if len(rows) == asked:
             self._backlog.add(isolation)
         elif not in_lanes:
@@ -325,23 +352,18 @@ class EmbeddedEngine:
 
     def _claimed_together(self, size: int, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
         calls = [] if claim.exception() else calls_of(claim.result(), size)
+        unused = asked - len(calls)
         with self._guard:
-            self._free[isolation] += asked - len(calls)
+            self._free[isolation] += unused
         for rows in calls:
             self._launch_together(rows)
 
-    def _stop_what_may_begin_elsewhere(self) -> None:
-        """End the processes of a worker that cannot renew its lease, before it is over and others take their tasks."""
-        left = self._ledger.lease_left
-        for attempt in list(self._attempts.values()):
-            registered = self._functions[attempt.row.name]
-            notice = min(self._ledger.lease / 3, registered.function.kill_grace + 1)
-            if registered.isolation == "process" and left < notice and not attempt.decided:
-                attempt.give_up(
-                    Reason.WORKER_LOST,
-                    f"The worker could not reach the ledger for {self._ledger.lease - left:.1f} s, so it ended the "
-                    "task's process before its lease was over and another worker might begin. Look at the network.",
-                )
+    def _barred(self, row: Snapshot) -> Outcome | None:
+        """How an attempt ends that was claimed for this worker and may not begin; None if it may."""
+        if self._over:
+            return Outcome(Reason.INTERRUPTED, message="The worker was shut down as the task was about to begin.")
+        why = self._fence.why_not(row, self._functions[row.name])
+        return None if why is None else Outcome(Reason.WORKER_LOST, message=why)
 
     def _look_on(self) -> None:
         if self._looking.done():
@@ -350,10 +372,14 @@ class EmbeddedEngine:
     def _watch(self) -> float:
         if self._accepting and self._looking.done():  # a task function has cancelled all that runs on its loop
             self.on_loop(self._look_on)
+        leased = not self._over and not self._ledger.store.inline and self._ledger.worker is not None
         for attempt in list(self._attempts.values()):
             attempt.break_if_stuck(STUCK)
-        if not self._ledger.store.inline and self._ledger.worker is not None:
-            self.on_loop(self._stop_what_may_begin_elsewhere)
+            if not leased or attempt.decided:
+                continue
+            why = self._fence.why_not(attempt.row, self._functions[attempt.row.name])
+            if why is not None:
+                attempt.give_up(Reason.WORKER_LOST, why)
         return TICK / 2 if self._attempts else TICK  # well before the sweeper, which cannot say where it stuck
 
 

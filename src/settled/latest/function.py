@@ -69,7 +69,7 @@ class LatestFunction(Generic[P, R]):
 
     async def get_many(self, keys: Sequence[str], *, refresh: Mode = "auto", wait: float = 0) -> Found:
         """The same for many keys, in the order asked; all refreshes that start do so in one commit."""
-        known = [self.key_of(key) for key in keys]
+        known = self.keys.keys_of(keys)
         found = await self.keys.arun(self.keys.getting(known, refresh))
         ids = {str(latest.task_id) for latest in found if latest.refreshing}
         if wait <= 0 or not ids:
@@ -107,7 +107,7 @@ class Sync:
 
     def get_many(self, keys: Sequence[str], *, refresh: Mode = "auto", wait: float = 0) -> Found:
         """Many keys, in the order asked."""
-        known = [self._keys.key_of(key) for key in keys]
+        known = self._keys.keys_of(keys)
         found = self._keys.run(self._keys.getting(known, refresh))
         ids = {str(latest.task_id) for latest in found if latest.refreshing}
         if wait <= 0 or not ids:

@@ -24,11 +24,12 @@ from settled.latest.steps import (
     arun,
     run,
 )
-from settled.ledger import READ_PATIENCE, SUBMIT_PATIENCE, Ledger
+from settled.ledger import SUBMIT_PATIENCE, Ledger
 from settled.records import Former, LatestRow, Snapshot
 from settled.runner.outcome import completed
 from settled.runner.text import storable
 from settled.stores.base import Refresh
+from settled.writer import READ_PATIENCE
 
 T = TypeVar("T")
 MODES = ("auto", "never", "force")
@@ -68,6 +69,12 @@ class Keys:
         return await asyncio.to_thread(getattr, self._home, "ledger") if ledger is None else ledger
 
     # -- the verbs
+
+    def keys_of(self, asked: Sequence[str]) -> list[str]:
+        """The same for many texts."""
+        if isinstance(asked, str):
+            raise BadInput(f"{asked!r} is a text and no list of keys. Give a list, or use get(key) for one.")
+        return [self.key_of(text) for text in asked]
 
     def key_of(self, asked: str) -> str:
         """The key that a text stands for; raises ``BadKey``."""
@@ -110,8 +117,12 @@ class Keys:
                 raise
             self._away_until = time.monotonic() + READ_PATIENCE  # a page that asks again must not wait again
             return [_unstarted(look, wanted, _AWAY, error.retry_after) for look in looks]
-        # One that has settled already, as when its commit was confirmed late, is in the key's row by now.
-        started = {key: task for key, task in zip(asked, tasks, strict=True) if task is not None and not task.settled}
+        # One that has settled already, as when its commit was confirmed late, is in the key's row by now; and whoever
+        # looks settles one that is past its time by then.
+        started = {
+            key: task for key, task in zip(asked, tasks, strict=True)
+            if task is not None and not task.settled and not task.overdue
+        }  # fmt: skip
         others = [key for key in asked if key not in started]
         anew: list[Look] = []
         if others:

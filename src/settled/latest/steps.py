@@ -34,9 +34,8 @@ class Home(Protocol):
     def runs_tasks(self) -> bool:
         """Whether tasks run in this process already, or are never to."""
 
-    @property
-    def run_tasks(self) -> Callable[[], None]:
-        """Begins to run tasks here, if this process does; it may block for a while, the first time."""
+    def run_tasks(self) -> None:
+        """Begin to run tasks here, if this process does; it may block for a while, the first time."""
 
     def before_start(self, new: NewTask) -> NewTask:
         """Have a task that is about to be written born claimed by this process, if a place is free."""

@@ -22,6 +22,8 @@ from settled.runner.context import Context
 from settled.runner.outcome import Outcome
 from settled.states import Reason, Status
 
+UNBEGUN = "all of it was over before it could begin, for something held the event loop"
+
 
 class Desk(Protocol):
     """What an attempt needs of the engine that runs it."""
@@ -42,12 +44,13 @@ class Desk(Protocol):
 class Attempt:
     """One running attempt of a task in this process."""
 
-    __slots__ = ("_context", "_desk", "_gone", "_overdue_at", "_stopped", "_work", "decided", "row")
+    __slots__ = ("_context", "_desk", "_gone", "_overdue_at", "_stopped", "_work", "decided", "row", "together")
     _guard = threading.Lock()  # one for all: it is held for one assignment
 
     def __init__(self, row: Snapshot, desk: Desk) -> None:
         self.row = row
         self.decided = False
+        self.together: Isolation | None = None  # set: what it shares one call with
         self._desk = desk
         self._gone = False
         self._stopped = False
@@ -56,14 +59,21 @@ class Attempt:
         self._context: Context | None = None
 
     def start(self, function: Function, isolation: Isolation) -> None:
-        """Begin on the running loop."""
+        """Begin on the running loop; not what was claimed so long ago that its time is over, for others may run it."""
         row = self.row
-        self._overdue_at = time.monotonic() + row.timeout_ms / 1000
+        now = self._desk.now()
+        left = (row.timeout_ms - max(0, now - (row.started_at or now))) / 1000  # it began when it was claimed
+        if left <= 0:
+            self._ended(Outcome(Reason.TIMEOUT, message=verdicts.timeout_message(row, UNBEGUN)))
+            return
+        self._overdue_at = time.monotonic() + left
         self._context = Context(row.id, row.attempt, row.max_attempts, self._overdue_at, self._report)
         arguments = json_text.loads(row.arguments)
         self._work = isolation.start(
             Call(function, arguments["args"], arguments["kwargs"], self._context, row.id), self._ended
         )
+        if self._stopped:  # by another thread, just now
+            self._stop()
 
     def fail(self, outcome: Outcome) -> None:
         """End an attempt that could not be started."""
@@ -101,6 +111,8 @@ class Attempt:
         return verdicts.timeout_message(self.row, work.where() if work else "")
 
     def _ended(self, outcome: Outcome) -> None:
+        if outcome.reason is Reason.TIMEOUT and not outcome.message:
+            outcome = outcome._replace(message=self._timeout_message())
         self._decide(outcome)
         if not self._gone:
             self._gone = True
@@ -118,8 +130,9 @@ class Attempt:
         self._stopped = True
         if self._context is not None:
             self._context._cancel()
-        if self._work is not None and not self._gone:
-            self._work.give_up()
+        work = self._work  # gone as soon as it has ended, which may be now
+        if work is not None and not self._gone:
+            work.give_up()
 
     def _report(self, fraction: float | None, message: str) -> None:
         if not self.decided:

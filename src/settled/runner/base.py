@@ -59,7 +59,10 @@ class Work(Protocol):
     """A started call."""
 
     def give_up(self) -> None:
-        """Stop the work as far as it can be stopped; its outcome is decided already. From the event loop's thread."""
+        """Stop the work as far as it can be stopped; its outcome is decided already.
+
+        From the event loop's thread; what runs in a process can be stopped from any.
+        """
 
     def where(self) -> str:
         """Where the work is just now, in words, or nothing; from any thread."""

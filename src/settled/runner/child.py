@@ -22,15 +22,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from settled.descriptors import readable
 from settled.runner import context
 from settled.runner.base import placed
 from settled.runner.context import Context
 from settled.runner.outcome import Outcome, completed, completed_each, raised
 
+AGAIN = 0.2
+"""Seconds for a supervisor that was silent for all of the patience, as after a pause of the whole machine."""
 
-def main(job_fd: int, report_fd: int, lifeline_fd: int) -> None:
-    """Run the job and leave; never returns."""
-    _guard(lifeline_fd, keep_closed=(job_fd, report_fd))
+
+def main(job_fd: int, report_fd: int, lifeline_fd: int, patience: float, over_at: float) -> None:
+    """Run the job and leave; never returns.
+
+    ``patience``: seconds for which the supervisor may say nothing. ``over_at``: when it has ended all this, at the
+    latest, on the clock of ``time.monotonic``, which the processes of a machine share.
+    """
+    _guard(lifeline_fd, patience, over_at, keep_closed=(job_fd, report_fd))
     with os.fdopen(job_fd, encoding="utf-8") as file:
         job = json.load(file)
     sys.path[:] = job["sys_path"]
@@ -108,8 +116,10 @@ def _limit_memory(limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
-def _guard(lifeline_fd: int, keep_closed: tuple[int, ...]) -> None:
-    """Fork a watcher that kills this whole process group when the supervisor is gone.
+def _guard(lifeline_fd: int, patience: float, over_at: float, keep_closed: tuple[int, ...]) -> None:
+    """Fork a watcher that kills this whole process group when the supervisor is gone, or silent: frozen, for one.
+
+    And when the time is over, whatever it says.
 
     A process of its own, since a function that never lets go of the interpreter lock would
     silence a thread, and a signal on the parent's death would spare the grandchildren.
@@ -121,8 +131,12 @@ def _guard(lifeline_fd: int, keep_closed: tuple[int, ...]) -> None:
         with contextlib.suppress(OSError):
             os.close(descriptor)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    while os.read(lifeline_fd, 1):
-        pass
+    while (left := over_at - time.monotonic()) > 0:
+        heard = readable([lifeline_fd], min(patience, left)) or readable(
+            [lifeline_fd], AGAIN
+        )  # all may have stood still
+        if not heard or not os.read(lifeline_fd, 4096):
+            break
     os.killpg(0, signal.SIGKILL)
 
 

@@ -27,6 +27,11 @@ def begun(context: Context) -> None:
 def said(fraction: float | None, message: str) -> tuple[float | None, str]:
     """Progress as it can be stored and shown; raise ``ValueError`` or ``TypeError`` for what is no fraction."""
     if fraction is not None:
+        if not hasattr(fraction, "__float__"):
+            raise TypeError(
+                f"progress({fraction!r}) says nothing: give a fraction from 0 to 1, or None when it is unknown; words "
+                "come second."
+            )
         if math.isnan(fraction):
             raise ValueError("progress(nan) says nothing: give a fraction from 0 to 1, or None when it is unknown.")
         fraction = min(1.0, max(0.0, float(fraction)))

@@ -18,7 +18,7 @@ from typing import Any
 from settled.runner.base import Call
 from settled.runner.context import begun
 from settled.runner.outcome import Outcome, raised
-from settled.runner.where import line_in_thread, line_of_coroutine
+from settled.runner.where import is_logging, line_in_thread, line_of_coroutine
 
 
 class Broken(BaseException):
@@ -29,25 +29,27 @@ class CoroutineIsolation:
     """Calls on the running event loop."""
 
     def __init__(self) -> None:
-        self._breaker = _Breaker()
+        self._uses_breaker = False
 
     def start(self, call: Call, ended: Callable[[Outcome], None]) -> _Coroutine:
-        self._breaker.install()
-        return _Coroutine(call, ended, self._breaker)
+        if not self._uses_breaker:
+            self._uses_breaker = _breaker.install()
+        return _Coroutine(call, ended)
 
     def close(self) -> None:
-        self._breaker.remove()
+        if self._uses_breaker and _breaker.remove():
+            self._uses_breaker = False
 
 
 class _Coroutine:
     """One coroutine as an asyncio task that never raises."""
 
-    __slots__ = ("_breaker", "_call", "_ended", "_loop", "_task", "_thread")
+    __slots__ = ("_call", "_ended", "_loop", "_over", "_task", "_thread")
 
-    def __init__(self, call: Call, ended: Callable[[Outcome], None], breaker: _Breaker) -> None:
+    def __init__(self, call: Call, ended: Callable[[Outcome], None]) -> None:
         self._call = call
         self._ended = ended
-        self._breaker = breaker
+        self._over = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._task: asyncio.Task[None] = self._loop.create_task(self._run())
@@ -60,6 +62,7 @@ class _Coroutine:
             outcome = call.finished(await call.function.call(*args, **kwargs))
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they must not stop the server
             outcome = raised(error)
+        self._over = True  # what is left is not the task function's, and must not be broken off
         self._ended(outcome)
 
     def give_up(self) -> None:
@@ -68,14 +71,19 @@ class _Coroutine:
         self._loop.call_later(self._call.function.kill_grace, self._ended, Outcome(None))
 
     def where(self) -> str:
-        if asyncio.current_task(self._loop) is self._task:
+        if self.holds_its_loop:
             line = line_in_thread(self._thread)
             return f"it held the event loop at {line}" if line else "it held the event loop"
         line = line_of_coroutine(self._task.get_coro())
         return f"it was waiting at {line}" if line else ""
 
+    @property
+    def holds_its_loop(self) -> bool:
+        """Whether the loop is in the task function at this instant."""
+        return not self._over and asyncio.current_task(self._loop) is self._task
+
     def interrupt(self) -> None:
-        self._breaker.break_off(self._loop, self._task, self._thread)
+        _breaker.break_off(self, self._thread)
 
 
 class _Breaker:
@@ -83,33 +91,45 @@ class _Breaker:
 
     A loop in the main thread gets SIGURG, which nothing else uses and which is ignored by default:
     its handler also ends blocking system calls. Another thread gets an asynchronous exception.
+    A process has one, for it has one handler of a signal, and any number of engines, which end in any order.
     """
 
     def __init__(self) -> None:
-        self._hog: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
+        self._hog: _Coroutine | None = None
         self._before: Any = None
-        self._installed = False
+        self._users = 0
 
-    def install(self) -> None:
-        if not self._installed and threading.current_thread() is threading.main_thread():
+    def install(self) -> bool:
+        """Have the signal heard until ``remove``; whether it is, for only the main thread can see to that."""
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        if signal.getsignal(signal.SIGURG) != self._handle:
             self._before = signal.signal(signal.SIGURG, self._handle)
-            self._installed = True
+        self._users += 1
+        return True
 
-    def remove(self) -> None:
-        if self._installed and threading.current_thread() is threading.main_thread():
+    def remove(self) -> bool:
+        """Hear it no more, if nobody else needs it; whether that could be done here."""
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        self._users -= 1
+        if not self._users and signal.getsignal(signal.SIGURG) == self._handle:
             signal.signal(signal.SIGURG, self._before or signal.SIG_DFL)
-            self._installed = False
+        return True
 
-    def break_off(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], thread: int) -> None:
-        if asyncio.current_task(loop) is not task:
+    def break_off(self, hog: _Coroutine, thread: int) -> None:
+        if not hog.holds_its_loop:
             return
-        if self._installed and thread == threading.main_thread().ident:
-            self._hog = (loop, task)
+        if thread == threading.main_thread().ident and signal.getsignal(signal.SIGURG) == self._handle:
+            self._hog = hog
             signal.pthread_kill(thread, signal.SIGURG)
-        else:
+        elif not is_logging(thread):  # else at the watchdog's next look
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Broken))
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         hog, self._hog = self._hog, None
-        if hog is not None and asyncio.current_task(hog[0]) is hog[1]:
+        if hog is not None and hog.holds_its_loop:
             raise Broken("The task function held the event loop past its timeout.")
+
+
+_breaker = _Breaker()

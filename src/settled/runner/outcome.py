@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from settled import json_text
 from settled.errors import PublicError, TryLater
-from settled.runner.text import shown, storable
+from settled.misfit import complaint
+from settled.runner.text import kind_of, shown, storable
 from settled.states import Reason
 
 MESSAGE_LIMIT = 2_000
@@ -65,11 +66,11 @@ def completed_each(values: Any, number: int, limit: int) -> Outcome:
     The call returns a list with a result or an exception for each. Without such a list no item has a result.
     """
     if not isinstance(values, (list, tuple)) or len(values) != number:
-        found = f"a list of {len(values):,}" if isinstance(values, (list, tuple)) else f"a {type(values).__name__}"
+        found = f"a list of {len(values):,}" if isinstance(values, (list, tuple)) else kind_of(values)
         each = [
             Outcome(
                 Reason.RESULT_REJECTED,
-                message=f"The call was given {number:,} items and returned {storable(found)}. Return a list with one "
+                message=f"The call was given {number:,} items and returned {found}. Return a list with one "
                 "result, or one exception, for each item, in their order.",
             )
         ] * number
@@ -126,24 +127,27 @@ def _jsonable(value: Any) -> Any:
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value
-    raise TypeError(f"a {type(value).__name__} has no JSON form")
+    raise TypeError(f"{kind_of(value)} has no JSON form")
 
 
 _dumps = json_text.writer(_jsonable)
 
 
 def _rejected(value: Any, error: BaseException) -> Outcome:
-    kind = storable(type(value).__name__)
-    why = "it refers to itself" if "Circular" in _text(error) or isinstance(error, RecursionError) else _text(error)
+    why = _text(error)
+    if "Circular" in why or isinstance(error, RecursionError):
+        why = "it refers to itself"
+    elif isinstance(error, (TypeError, ValueError)):  # the encoder's; what else the value raises it may raise again
+        why = complaint(value, why, _jsonable)
     if inspect.iscoroutine(value):
         value.close()
         why = (
             "it was never awaited. The function is async inside and not outside, as by a decorator: make that one async"
         )
     if isinstance(error, UnicodeEncodeError):
-        half = ord(error.object[error.start])
+        half = complaint(value, f"U+{ord(error.object[error.start]):04X}", _jsonable, halves=True)
         why = (
-            f"its text holds U+{half:04X}, half of a surrogate pair, which is no character and has no UTF-8: a text "
+            f"its text holds {half}, half of a surrogate pair, which is no character and has no UTF-8: a text "
             "was cut inside an emoji, or a file's name is no UTF-8. "
             "Mend it, for example with text.encode(errors='replace').decode()"
         )
@@ -152,7 +156,7 @@ def _rejected(value: Any, error: BaseException) -> Outcome:
     return Outcome(
         Reason.RESULT_REJECTED,
         message=shown(
-            f"The result, a {kind}, cannot be stored as JSON: {why}. Return what JSON can hold.", MESSAGE_LIMIT
+            f"The result, {kind_of(value)}, cannot be stored as JSON: {why}. Return what JSON can hold.", MESSAGE_LIMIT
         ),
         error_type=storable(type(error).__name__),
     )
@@ -187,7 +191,7 @@ def _text_of(value: object) -> str:
     try:
         return str(value)
     except BaseException as failure:
-        return f"(a {type(value).__name__} whose str() raises {type(failure).__name__})"
+        return f"({kind_of(value)} whose str() raises {type(failure).__name__})"
 
 
 def _traceback(error: BaseException) -> str | None:

@@ -31,3 +31,9 @@ def shown(text: str, limit: int) -> str:
     if len(text) <= limit and len(cut) <= limit:
         return cut
     return f"{cut[:limit]} … ({len(text):,} characters in all)"
+
+
+def kind_of(value: object) -> str:
+    """The type of a value, in words: a list, an object."""
+    name = storable(type(value).__name__)
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -18,9 +18,11 @@ from settled.runner.base import Call
 from settled.runner.context import begun
 from settled.runner.coroutine import Broken
 from settled.runner.outcome import Outcome, raised
-from settled.runner.where import line_in_thread
+from settled.runner.where import is_logging, line_in_thread
 
 log = logging.getLogger("settled")
+AGAIN = 0.1
+"""Seconds after which one that could not be broken off is looked at again."""
 
 
 class ThreadIsolation:
@@ -64,12 +66,19 @@ class _Thread:
     def end(self) -> None:
         self._jobs.put(None)
 
-    def leave_behind(self, job: _Threaded) -> None:
-        """Break the job if it still runs; the thread is then of no more use. From any other thread."""
+    def leave_behind(self, job: _Threaded) -> bool:
+        """Break the job if it still runs; the thread is then of no more use. From any other thread.
+
+        False if it is inside ``logging`` just now, and has to be broken later.
+        """
         with self._guard:
-            if self._busy_with is job and self.thread.ident is not None:
-                self._left_behind = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(Broken))
+            if self._busy_with is not job or self.thread.ident is None or not self.thread.is_alive():
+                return True
+            self._left_behind = True
+            if is_logging(self.thread.ident):
+                return False
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(Broken))
+            return True
 
     def _run(self) -> None:
         try:
@@ -86,6 +95,8 @@ class _Thread:
                 job.tell(outcome)
         except Broken:
             pass  # it was left behind, and the exception hit it outside of the task function
+        finally:
+            self._busy_with = None  # its number will be another thread's
 
 
 class _Threaded:
@@ -117,8 +128,12 @@ class _Threaded:
             )
 
     def give_up(self) -> None:
-        self._thread.leave_behind(self)
+        self._break_off()
         self._loop.call_soon(self._finish, Outcome(None))
+
+    def _break_off(self) -> None:
+        if not self._thread.leave_behind(self):
+            self._loop.call_later(AGAIN, self._break_off)
 
     def _finish(self, outcome: Outcome) -> None:
         if not self._told:

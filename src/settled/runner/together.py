@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from settled.runner.base import Call, Isolation, Work
 from settled.runner.outcome import Outcome, of_each
@@ -30,8 +31,8 @@ class Together:
         return member
 
     def begin(self) -> None:
-        """Make the call, unless nobody has joined; whatever keeps it from being made, it is over then."""
-        if not self._members:
+        """Make the call, unless nobody wants it; whatever keeps it from being made, it is over then."""
+        if not any(member.wanted for member in self._members):
             self._over()
             return
         first = self._members[0].call
@@ -63,7 +64,8 @@ class Together:
         """One of them is given up on."""
         member.wanted = False
         if any(other.wanted for other in self._members) or self._work is None:
-            self._loop.call_soon(member.ended, Outcome(None))
+            with suppress(RuntimeError):  # the loop is closed; nobody waits for it
+                self._loop.call_soon_threadsafe(member.ended, Outcome(None))
         else:
             self._work.give_up()
 

@@ -305,8 +305,11 @@ class Store(Protocol):
     def read(self, ids: Sequence[str]) -> list[Snapshot]:
         """The tasks with these ids, those that exist."""
 
-    def quiet(self) -> bool:
-        """Whether nothing that was begun before can still be committed: what is read from now on stays true."""
+    def quiet(self, bound: int) -> bool:
+        """Whether nothing that was begun before this instant, which has passed, can still be committed.
+
+        What is read from now on of a task with this bound stays true: what was begun later is refused.
+        """
 
     def overdue(self, limit: int) -> list[Snapshot]:
         """Open tasks past their deadline."""

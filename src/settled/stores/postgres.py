@@ -227,8 +227,8 @@ class PostgresStore:
     def read(self, ids: Sequence[str]) -> list[Snapshot]:
         return self._tasks("read_tasks", id=_ids(ids))
 
-    def quiet(self) -> bool:
-        return bool(self._query("quiet")[0][0])
+    def quiet(self, bound: int) -> bool:
+        return bool(self._query("quiet", bound=bound)[0][0])
 
     def overdue(self, limit: int) -> list[Snapshot]:
         return self._tasks("overdue", limit=limit)

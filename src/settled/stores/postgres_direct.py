@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import select
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from queue import Empty, SimpleQueue
 
 import psycopg
 
+from settled.descriptors import readable
 from settled.errors import LedgerUnavailable
 from settled.stores.postgres_errors import translate
 from settled.stores.postgres_line import Connection, Line
@@ -118,13 +118,22 @@ class Direct:
             if self._thread is None:
                 self._stopping = threading.Event()
                 self._dead, self._absent, self._session = frozenset(), {}, None
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._stopping,), name="settled-direct", daemon=True
-                )
-                self._thread.start()
+                try:
+                    self._thread = self._begun(_pipe())
+                except (OSError, RuntimeError) as error:  # no descriptor is left, or no thread
+                    log.warning("The watch over other processes cannot begin, and is tried again: %s", error)
 
-    def _run(self, stopping: threading.Event) -> None:
-        self._wake = _pipe()
+    def _begun(self, wake: tuple[int, int]) -> threading.Thread:
+        thread = threading.Thread(target=self._run, args=(self._stopping, wake), name="settled-direct", daemon=True)
+        try:
+            thread.start()
+        except BaseException:
+            _close(wake)
+            raise
+        return thread
+
+    def _run(self, stopping: threading.Event, wake: tuple[int, int]) -> None:
+        self._wake = wake
         try:
             while not stopping.is_set():
                 try:
@@ -139,9 +148,9 @@ class Direct:
                     log.exception("The watch over other processes failed; it goes on")
                     stopping.wait(1.0)
         finally:
-            (reader, writer), self._wake = self._wake, None
-            os.close(reader)
-            os.close(writer)
+            if self._wake is wake:  # else the next thread has begun
+                self._wake = None
+            _close(wake)
 
     def _serve(self, session: Connection, stopping: threading.Event) -> None:
         """Look, listen and take orders on one session until it breaks."""
@@ -160,7 +169,7 @@ class Direct:
                 self._tell_at = max(self._tell_at, now - (AT_ONCE - 1) * HINT) + HINT
                 session.execute(f"NOTIFY {self._channel}")
             until = min(look_at, self._tell_at) if self._news else look_at
-            ready, _, _ = select.select([session.fileno(), self._wake[0]], [], [], max(0.0, until - time.monotonic()))
+            ready = readable((session.fileno(), self._wake[0]), until - time.monotonic())
             if self._wake[0] in ready:
                 os.read(self._wake[0], 4096)
             if session.fileno() in ready:
@@ -263,6 +272,11 @@ def _pipe() -> tuple[int, int]:
     for end in ends:
         os.set_blocking(end, False)
     return ends
+
+
+def _close(ends: tuple[int, int]) -> None:
+    for end in ends:
+        os.close(end)
 
 
 class _Order:

@@ -182,6 +182,7 @@ def enlist(rows: Sequence[WorkerRow]) -> Plan:
         "names": texts(row.names for row in rows),
         "lease": numbers(row.lease_ms for row in rows),
         "engine": texts(row.engine for row in rows),
+        "processes": texts(row.processes for row in rows),
     }
     return _same("enlist", values, [True] * len(rows))
 

@@ -64,12 +64,14 @@ class SQLiteStore:
     # -- life
 
     def exists(self) -> bool:
-        with translate(self.path):
+        with translate(self.path), sqlite_open.a_database(self.path):
             return sqlite_open.is_ledger(self.path)
 
     def open(self) -> None:
         self._closed = False
-        with translate(self.path):
+        if self._writer is not None:  # left by an open that failed, or of another file
+            sqlite_open.close(self._writer)
+        with translate(self.path), sqlite_open.a_database(self.path):
             self._writer = sqlite_open.connect(self.path, create=True)
             sqlite_open.migrate(self._writer, self.path, SQL)
             self._offset = sqlite_open.anchor(self._writer, self.clock, SQL, alone=self._alone())
@@ -84,7 +86,7 @@ class SQLiteStore:
         self._spare = None
         self._local = threading.local()  # lets go of all readers; one in use is closed by the thread that uses it
         if writer is not None:
-            writer.close()
+            sqlite_open.close(writer)
         self._locks.release(self._presence)
 
     def journal(self) -> Path:
@@ -178,7 +180,7 @@ class SQLiteStore:
             return self._tasks("read_task", (ids[0],))
         return self._tasks("read_tasks", (json.dumps(list(ids)),))
 
-    def quiet(self) -> bool:
+    def quiet(self, bound: int) -> bool:
         return True  # the bounds of a transaction are looked at just before it commits
 
     def overdue(self, limit: int) -> list[Snapshot]:
@@ -283,7 +285,6 @@ class SQLiteStore:
         if file is None:
             raise LedgerUnavailable(_deleted(self.path))
         if file != self._identity:
-            self._writer.close()
             self.open()
         return self._writer
 
@@ -320,7 +321,7 @@ class SQLiteStore:
     def _new_reader(self) -> _Reader:
         connection = sqlite_open.connect(self.path, create=False)
         connection.execute("PRAGMA query_only = 1")
-        connection.execute("PRAGMA cache_size = -4096")  # there is one for each thread
+        connection.execute("PRAGMA cache_size = -1024")  # KiB; each thread has one, and the system caches the file too
         return _Reader(connection, self._identity)
 
     def _query(self, sql: str, values: Any = ()) -> list[Any]:
@@ -359,7 +360,7 @@ class _Reader:
         self.identity = identity
 
     def __del__(self) -> None:
-        self.connection.close()
+        sqlite_open.close(self.connection)
 
 
 def _deleted(path: Path) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +18,33 @@ BUSY_SECONDS = 0.5
 """How long one statement waits for another program's lock; the writer decides how often to try again."""
 MIGRATED_WITHIN = 10.0
 """Seconds that a process waits for another one that is making the tables, as on a slow disk."""
+
+
+_open: set[sqlite3.Connection] = set()
+"""The connections of this process."""
+_process = os.getpid()
+
+
+def _after_fork() -> None:
+    """A child never lets go of its parent's connections, for good: SQLite would wait there for a lock of its own.
+
+    Another thread of the parent may have held that, as for every piece of memory, and is not there to let go of it.
+    """
+    global _process
+    for connection in _open:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+    _open.clear()
+    _process = os.getpid()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def close(connection: sqlite3.Connection) -> None:
+    """Close a connection that ``connect`` returned; nothing in a forked child of the process that opened it."""
+    if os.getpid() == _process:  # what other threads held goes before the child is told that it is one
+        _open.discard(connection)
+        connection.close()
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -28,7 +59,21 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     except sqlite3.Error:
         connection.close()
         raise
+    _open.add(connection)
     return connection
+
+
+@contextmanager
+def a_database(path: Path) -> Iterator[None]:
+    """Raise ``BadLedgerUrl`` for a file that is no SQLite database: it will not become one by waiting."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
+        raise BadLedgerUrl(
+            f"{path} is no SQLite database. Nothing was changed. Give the ledger a file of its own."
+        ) from None
 
 
 def is_ledger(path: Path) -> bool:
@@ -39,7 +84,7 @@ def is_ledger(path: Path) -> bool:
     try:
         return "task_ledger" in _tables(connection)
     finally:
-        connection.close()
+        close(connection)
 
 
 def expected_schema(sql: dict[str, str]) -> list[tuple[str, str, str]]:

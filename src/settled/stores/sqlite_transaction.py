@@ -153,7 +153,10 @@ class Transaction:
 
     def enlist(self, rows: Sequence[WorkerRow]) -> list[bool]:
         return [
-            self._one("enlist", (row.id, row.host, row.pid, row.names, self.now, self.now, row.lease_ms, row.engine))
+            self._one(
+                "enlist",
+                (row.id, row.host, row.pid, row.names, self.now, self.now, row.lease_ms, row.engine, row.processes),
+            )
             for row in rows
         ]
 

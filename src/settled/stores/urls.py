@@ -40,7 +40,7 @@ def _postgres(url: str) -> Store:
             raise
         raise BadLedgerUrl(
             f"A ledger on PostgreSQL needs psycopg, which cannot be imported ({error}). "
-            "Get it with: pip install 'settled[postgres]'"
+            "Get it with: pip install 'psycopg[binary]'"
         ) from error
     return PostgresStore(url)
 

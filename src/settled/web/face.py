@@ -54,6 +54,11 @@ class Face:
         self, tasks: Tasks, authorize: Authorize | None, owner: Owner | None, errors: str, public_cache: bool,
         view: Callable[[Scope, Receive], Any] = Request, let_through: tuple[type[Exception], ...] = (),
     ) -> None:  # fmt: skip
+        if not isinstance(tasks, Tasks):
+            raise BadInput(f"{tasks!r} is no Tasks. Give the object that was made by Tasks(url).")
+        for what, given in {"owner": owner, "authorize": authorize}.items():
+            if given is not None and not callable(given):
+                raise BadInput(f"{what}={given!r} cannot be called. Give a function of the request, or leave it out.")
         if errors not in ("all", "public"):
             raise BadInput(f'errors={errors!r} is unknown. Use "all", or "public": only messages of PublicError pass.')
         self.tasks = tasks

@@ -12,7 +12,8 @@ from settled.states import Reason, Status
 from settled.tasks import Tasks
 from settled.web.batch_face import MOST, ROUTES, USUAL, BatchFace
 from settled.web.face import Authorize, Owner, not_offered
-from settled.web.fastapi import METHODS, POLLING, UNCHANGED, TaskBody, TaskError, TaskProgress, problems_of, response_of
+from settled.web.fastapi import METHODS, response_of
+from settled.web.fastapi_schema import POLLING, UNCHANGED, TaskBody, TaskError, TaskProgress, problems_of
 
 
 class BatchCounts(BaseModel):

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from settled.states import Reason, Status
 from settled.tasks import Tasks
 from settled.web.face import not_offered
-from settled.web.fastapi import METHODS, POLLING, UNCHANGED, TaskError, problems_of, response_of
+from settled.web.fastapi import METHODS, response_of
+from settled.web.fastapi_schema import POLLING, UNCHANGED, TaskError, problems_of
 from settled.web.latest_face import MOST_KEYS, OF_NAME, OF_REFRESH, Authorize, LatestFace
 
 

@@ -1,6 +1,6 @@
 """A task's changes as server-sent events: listens first, then reads, and ends with the task's last word.
 
-While it waits it holds one listener, one future and a timer: no thread, no database connection, no task of its own
+While it waits it holds one listener and one future: no thread, no timer, no database connection, no task of its own
 but for the one that notices that the client has left.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
+from settled.ear import Ear
 from settled.errors import SettledError
 from settled.records import Snapshot
 from settled.tasks import Tasks
@@ -44,9 +45,9 @@ class Stream:
     async def play(self, receive: Receive, send: Send) -> None:
         """Send until the task has settled, the client has left, the box is full or the process is told to end."""
         loop = asyncio.get_running_loop()
-        ear = self._tasks.ledger.bell.listen(self._task_id, loop)
-        left = asyncio.ensure_future(_left(receive))
-        left.add_done_callback(lambda _: ear.ring())
+        bell = self._tasks.ledger.bell
+        ear = bell.listen(self._task_id, loop)
+        left = asyncio.ensure_future(_left(receive, ear))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             await send({"type": "http.response.body", "body": OPENING, "more_body": True})
@@ -69,17 +70,21 @@ class Stream:
                 now = loop.time()
                 if left.done() or self._tasks.closing or now >= over:
                     break
-                rang = await ear.await_(max(0.0, min(KEEP_ALIVE, over - now, bound - now))) or loop.time() >= bound
+                pause = max(0.0, min(KEEP_ALIVE, over - now, bound - now))
+                rang = await bell.rounds(loop).await_(ear, pause) or loop.time() >= bound
         except SettledError:
             pass  # pruned, or the database is away: the client looks again, and is told
         finally:
             gone = left.done()
             left.cancel()
-            self._tasks.ledger.bell.stop(ear)
+            bell.stop(ear)
         if not gone:
             await send({"type": "http.response.body", "body": b""})
 
 
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass  # a body, which nobody asked for
+async def _left(receive: Receive, ear: Ear) -> None:
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass  # a body, which nobody asked for
+    finally:
+        ear.ring()

@@ -35,7 +35,7 @@ def main() -> dict[str, dict[str, list[float]]]:
         ledger = Ledger(store_of(f"{wish['url']}?schema={schema}"), lease=3_600)
         ledger.open()
         ledgers.append(ledger)
-        worker = ledger.enlist([CLAIMED])
+        worker = ledger.membership.enlist([CLAIMED])
         start = time.perf_counter()
         filling.fill(ledger, wish["url"], schema, worker, rows, [(filling.NAME, OPEN), (CLAIMED, CLAIMABLE)])
         found[name] = {"filled_s": [time.perf_counter() - start]}

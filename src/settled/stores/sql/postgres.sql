@@ -227,10 +227,10 @@ SELECT {schema}.began_ms();
 
 -- name: enlist
 WITH done AS (
-    INSERT INTO {schema}.task_workers (id, host, pid, names, started_at, heard_at, lease_ms, engine)
-    SELECT id, host, pid, names, {schema}.began_ms(), {schema}.began_ms(), lease, engine
+    INSERT INTO {schema}.task_workers (id, host, pid, names, started_at, heard_at, lease_ms, engine, processes)
+    SELECT id, host, pid, names, {schema}.began_ms(), {schema}.began_ms(), lease, engine, processes
     FROM unnest(%(id)s::text[], %(host)s::text[], %(pid)s::int[], %(names)s::text[], %(lease)s::bigint[],
-                %(engine)s::text[]) v (id, host, pid, names, lease, engine)
+                %(engine)s::text[], %(processes)s::text[]) v (id, host, pid, names, lease, engine, processes)
     ON CONFLICT (id) DO NOTHING)
 SELECT {schema}.began_ms();
 
@@ -344,11 +344,15 @@ SELECT batch, json_agg(status || count ORDER BY status)::text FROM (
 GROUP BY batch;
 
 -- name: quiet
--- Whether no other transaction that has written tasks is under way, here, where all writing is done.
+-- Whether no other transaction that has written tasks and was begun before the bound is under way, here, where all
+-- writing is done. When another role's was begun is hidden: it may have been before.
 SELECT NOT pg_is_in_recovery() AND NOT EXISTS (
-    SELECT 1 FROM pg_locks WHERE locktype = 'relation' AND relation = '{schema}.task_results'::regclass
+    SELECT 1 FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+     WHERE locktype = 'relation' AND relation = '{schema}.task_results'::regclass
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid());
+       AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()
+       AND coalesce(xact_start, '-infinity')
+           < transaction_timestamp() - ({schema}.began_ms() - %(bound)s::bigint) * interval '1 millisecond');
 
 -- name: overdue
 -- Open rows past their deadline, soonest first; the partial index makes it one probe when there are none.
@@ -422,7 +426,7 @@ SELECT count(*) FROM (
       AND coalesce(finished_at, settles_at) < {schema}.began_ms() - %(age)s::bigint LIMIT %(limit)s::int) found;
 
 -- name: read_workers
-SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at, engine, {schema}.began_ms()
+SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at, engine, processes, {schema}.began_ms()
 FROM {schema}.task_workers ORDER BY started_at;
 
 -- name: read_ledger

@@ -310,8 +310,8 @@ DELETE FROM task_results WHERE id = ? AND status IN ('completed', 'failed');
 
 -- name: enlist
 -- One that is there already was enlisted by the same write, whose answer was lost.
-INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms, engine)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO task_workers (id, host, pid, names, started_at, heard_at, lease_ms, engine, processes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;
 
 -- name: beat
@@ -323,7 +323,7 @@ UPDATE task_workers SET heard_at = ? WHERE id = ? AND lost_at IS NULL;
 UPDATE task_ledger SET steady_since = CASE WHEN ? - pulse_at > ? THEN ? ELSE steady_since END, pulse_at = ?;
 
 -- name: read_workers
-SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at, engine FROM task_workers ORDER BY started_at;
+SELECT id, host, pid, names, started_at, heard_at, lease_ms, lost_at, engine, processes FROM task_workers ORDER BY started_at;
 
 -- name: mark_lost
 UPDATE task_workers SET lost_at = ? WHERE id = ? AND lost_at IS NULL AND (? OR heard_at + lease_ms < ?);

@@ -127,7 +127,9 @@ def test_after_half_a_deletion_a_start_says_what_to_do_and_works_once_the_others
 
     newcomer = world.worker(wait=False)
     newcomer.ended(within=20)
-    assert "was deleted while processes had it open. End them all" in world.log_of(newcomer)
+    assert "was deleted while processes had it open" in world.log_of(newcomer)
+    assert "End them all, then start again" in world.log_of(newcomer)
+    assert not world.path.exists()
     worker.signal(signal.SIGTERM)
     worker.ended(within=10)
 

@@ -71,6 +71,8 @@ class SQLiteStore:
         self._closed = False
         if self._writer is not None:  # left by an open that failed, or of another file
             sqlite_open.close(self._writer)
+        if self._file() is None and sqlite_open.has_log(self.path) and self._locks.others("open-", self._presence):
+            raise LedgerUnavailable(_half_deleted(self.path))
         with translate(self.path), sqlite_open.a_database(self.path):
             self._writer = sqlite_open.connect(self.path, create=True)
             sqlite_open.migrate(self._writer, self.path, SQL)
@@ -367,4 +369,11 @@ def _deleted(path: Path) -> str:
     return (
         f"The database file {path} has been deleted or moved away, so nothing can be kept. "
         "Put it back, or restart the processes to begin with an empty ledger."
+    )
+
+
+def _half_deleted(path: Path) -> str:
+    return (
+        f"The database file {path} was deleted while processes had it open, and {path.name}-wal is still theirs: it would "
+        "damage a new file beside it. Nothing was made. End them all, then start again."
     )

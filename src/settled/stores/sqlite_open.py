@@ -76,6 +76,11 @@ def a_database(path: Path) -> Iterator[None]:
         ) from None
 
 
+def has_log(path: Path) -> bool:
+    """Whether there is a log for a database of this name."""
+    return any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm"))
+
+
 def is_ledger(path: Path) -> bool:
     """Whether the file is there and has a ledger's tables; makes nothing."""
     if not path.exists():

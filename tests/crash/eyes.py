@@ -23,6 +23,9 @@ class Eyes(Protocol):
     def row(self, task_id: str) -> Row:
         """The row of one task; raises ``Unseen``."""
 
+    def locked(self) -> bool:
+        """Whether one process keeps the others from writing."""
+
 
 class SQLiteEyes:
     """A file."""
@@ -35,6 +38,15 @@ class SQLiteEyes:
 
     def row(self, task_id: str) -> Row:
         return self._query("SELECT * FROM task_results WHERE id = ?", task_id)[0]
+
+    def locked(self) -> bool:
+        with closing(sqlite3.connect(self._path, timeout=0.5, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+            return False
 
     def _query(self, sql: str, *values: str) -> list[Row]:
         try:

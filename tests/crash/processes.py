@@ -58,12 +58,10 @@ class Process:
         self._popen.wait(timeout=10)
         return instant
 
-    def freeze(self) -> None:
-        """SIGSTOP, to it and to whatever it has started in its group."""
-        os.killpg(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.killpg(self.pid, signal.SIGCONT)
+    def has_stopped(self) -> None:
+        """Wait until a SIGSTOP has come to all of its threads."""
+        if hasattr(os, "waitid"):  # not on every system; a stop takes no longer than what comes next
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 
     @property
     def alive(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,9 +67,9 @@ def test_one_whose_time_is_over_while_its_worker_is_frozen(world: FileWorld) -> 
     worker, _ = world.worker(), world.worker()
     task = worker.submit("held_in_process", world.gate(), attempts=2, timeout=TIMEOUT)
     first = world.executing(task)
-    worker.signal(signal.SIGSTOP)
+    world.freeze(worker)
     the_next_begins_alone(world, task, first)
-    worker.signal(signal.SIGCONT)
+    world.thaw(worker)
 
 
 def test_one_whose_worker_is_killed_while_a_child_of_that_lives_on(world: FileWorld) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 
 from settled import Status
@@ -22,13 +21,13 @@ def test_a_worker_frozen_longer_than_its_lease_loses_its_task_for_good(worlds: W
     task = frozen_one.submit("holds_the_loop", world.gate())
     world.executing(task)
 
-    stopped = frozen_one.signal(signal.SIGSTOP)
+    stopped = world.freeze(frozen_one)
     row = world.written(task, WITHIN)
     world.record(
         f"SIGSTOP for longer than the lease of {LEASE} s", f"failed / {row['reason']}", time.monotonic() - stopped
     )
     world.open_gate()
-    frozen_one.signal(signal.SIGCONT)
+    world.thaw(frozen_one)
 
     until(lambda: world.ledger.counts()["refused"] == 1, 5, "the late result is refused and counted")
     assert row["reason"] == "worker_lost"
@@ -43,12 +42,12 @@ def test_what_a_frozen_worker_ran_in_a_process_has_ended_before_another_begins(w
     first = world.executing(task)
     assert not gone(first.pid)
 
-    frozen_one.signal(signal.SIGSTOP)
+    world.freeze(frozen_one)
     second = world.executing(task, attempt=2, within=WITHIN)
     assert gone(first.pid), "two processes worked at one task"
     world.open_gate()
     row = world.written(task, WITHIN)
-    frozen_one.signal(signal.SIGCONT)
+    world.thaw(frozen_one)
 
     assert (row["status"], row["attempt"], row["worker"]) == ("completed", 2, other.worker)
     assert second.pid != first.pid
@@ -59,9 +58,9 @@ def test_a_worker_that_thaws_says_what_became_of_its_task_s_process(worlds: Worl
     frozen_one = world.worker()
     task = frozen_one.submit("held_in_process", world.gate())
     child = world.executing(task).pid
-    frozen_one.signal(signal.SIGSTOP)
+    world.freeze(frozen_one)
     until(lambda: gone(child), WITHIN, "its guard has ended it")
-    frozen_one.signal(signal.SIGCONT)
+    world.thaw(frozen_one)
     row = world.written(task, WITHIN)
     assert (row["status"], row["reason"]) == ("failed", "worker_lost")
     assert "stood still" in row["error_message"]
@@ -73,9 +72,9 @@ def test_a_worker_that_thaws_enlists_anew_and_goes_on_to_work(worlds: Worlds) ->
     other = world.worker(without="quick")
     task = frozen_one.submit("held", world.gate())
     world.executing(task)
-    frozen_one.signal(signal.SIGSTOP)
+    world.freeze(frozen_one)
     world.written(task, WITHIN)
-    frozen_one.signal(signal.SIGCONT)
+    world.thaw(frozen_one)
 
     def enlisted_anew() -> bool:
         return any(row["pid"] == frozen_one.pid and id_ != frozen_one.worker for id_, row in world.workers().items())
@@ -98,11 +97,11 @@ def test_what_a_thawing_worker_picks_up_at_once_is_not_lost_with_its_old_name(wo
     world = worlds(lease=LEASE)
     frozen_one = world.worker()
     third, _ = world.worker(without="held"), world.worker(without="held")
-    frozen_one.signal(signal.SIGSTOP)
+    world.freeze(frozen_one)
     lost(world, frozen_one)
     waiting = [world.submit("held", world.gate()) for _ in range(20)]
 
-    frozen_one.signal(signal.SIGCONT)
+    world.thaw(frozen_one)
     for task in waiting:
         world.executing(task)
     killed = third.kill()
@@ -118,12 +117,12 @@ def test_what_a_thawing_worker_is_given_at_once_is_not_lost_with_its_old_name(wo
     world = worlds(lease=LEASE)
     frozen_one = world.worker()
     world.worker(without="held")
-    frozen_one.signal(signal.SIGSTOP)
+    world.freeze(frozen_one)
     lost(world, frozen_one)
     for _ in range(5):
         frozen_one.order(do="submit", name="held", args=[world.gate()], using={})
 
-    frozen_one.signal(signal.SIGCONT)
+    world.thaw(frozen_one)
     until(lambda: len(world.executions()) == 5, 5, "all of them run")
     world.open_gate()
 
@@ -138,9 +137,9 @@ def test_a_worker_frozen_for_less_than_its_lease_keeps_its_task(worlds: Worlds) 
     task = worker.submit("held", world.gate())
     world.executing(task)
 
-    stopped = worker.signal(signal.SIGSTOP)
+    stopped = world.freeze(worker)
     until(lambda: time.monotonic() - stopped > 1.8, 3, "a good half of the lease has passed")
-    worker.signal(signal.SIGCONT)
+    world.thaw(worker)
     world.open_gate()
 
     assert world.written(task, WITHIN)["status"] == "completed"
@@ -154,10 +153,10 @@ def test_when_all_were_frozen_together_nobody_is_lost(worlds: Worlds) -> None:
     for task in tasks:
         world.executing(task)
 
-    stopped = [worker.signal(signal.SIGSTOP) for worker in workers]
+    stopped = [world.freeze(worker) for worker in workers]
     until(lambda: time.monotonic() - stopped[-1] > 2 * LEASE, 5, "two leases have passed, as with a laptop that slept")
     for worker in workers:
-        worker.signal(signal.SIGCONT)
+        world.thaw(worker)
     until(
         lambda: all(row["heard_at"] > world.now() - 500 for row in world.workers().values()),
         WITHIN,
@@ -174,13 +173,13 @@ def test_a_lone_frozen_worker_is_given_up_on_at_the_deadline_by_a_poll(worlds: W
     task = worker.submit("held", world.gate(), timeout=1.5)
     world.executing(task)
     deadline = world.row(task)["deadline_at"]
-    worker.signal(signal.SIGSTOP)
+    world.freeze(worker)
 
     seen = world.polled(task, within=4)
     assert seen.finished_at is not None
     late = (seen.finished_at - deadline) / 1000
     world.record("the only worker frozen for ever, then a poll", f"failed / {seen.reason} (after its deadline)", late)
-    worker.signal(signal.SIGCONT)
+    world.thaw(worker)
     world.open_gate()
 
     assert seen.reason == "timeout"
@@ -197,7 +196,7 @@ def test_a_worker_frozen_within_a_commit_contradicts_nobody_when_it_thaws(worlds
     stalled = world.script("stalls", task)
 
     seen = world.polled(task)
-    stalled.signal(signal.SIGCONT)
+    world.thaw(stalled)
     stalled.ended(within=5)
 
     assert seen.status is Status.FAILED

@@ -77,6 +77,27 @@ class World:
         self._processes.append(process)
         return process
 
+    def freeze(self, process: Process, *, group: bool = False) -> float:
+        """SIGSTOP, also to whatever it has started in its group; return the instant.
+
+        Not within a write: nobody else could write to a SQLite file until it goes on.
+        """
+
+        def stopped() -> float | None:
+            instant = time.monotonic()
+            os.killpg(process.pid, signal.SIGSTOP) if group else process.signal(signal.SIGSTOP)
+            process.has_stopped()
+            if not self.eyes.locked():
+                return instant
+            self.thaw(process, group=group)
+            return None
+
+        return until(stopped, 10, "a process is stopped outside of a write")
+
+    def thaw(self, process: Process, *, group: bool = False) -> None:
+        """SIGCONT."""
+        os.killpg(process.pid, signal.SIGCONT) if group else process.signal(signal.SIGCONT)
+
     def _log(self) -> Path:
         return self.folder / f"process-{len(self._processes) + 1}.log"
 

@@ -58,12 +58,12 @@ def test_a_frozen_worker_is_lost_by_its_lease_and_nothing_flips_when_it_thaws(wo
     task = victim.submit("held", world.gate(), attempts=2)
     world.executing(task)
 
-    victim.signal(signal.SIGSTOP)
+    world.freeze(victim)
     second = world.executing(task, attempt=2, within=BACK)
     assert second.pid == other.pid
     world.open_gate()
     row = world.written(task, BACK)
-    victim.signal(signal.SIGCONT)
+    world.thaw(victim)
 
     until(lambda: victim.look(task).get("status") == "completed", BACK, "the thawed one knows it too")
     assert world.row(task) == row

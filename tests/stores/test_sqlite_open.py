@@ -17,6 +17,7 @@ import pytest
 
 from settled.clock import ManualClock
 from settled.errors import BadLedgerUrl, LedgerTooNew, LedgerUnavailable
+from settled.stores import sqlite_open
 from settled.stores.sqlite import SQLiteStore
 from settled.stores.urls import store_of
 from tests.stores.making import new_task
@@ -142,6 +143,30 @@ def test_who_opens_a_file_waits_for_another_that_makes_its_tables(
         other.execute("ROLLBACK")
         thread.join(timeout=30)
     assert opened
+
+
+def test_it_is_locked_while_somebody_keeps_the_lock_for_writing(sqlite: SQLiteWorld) -> None:
+    store, path = sqlite.open(), sqlite.path
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert sqlite_open.is_locked(path)
+        other.execute("ROLLBACK")
+        assert not sqlite_open.is_locked(path)
+    write(store, "insert", new_task())
+
+
+def test_no_file_is_made_beside_the_log_of_one_that_others_still_have_open(sqlite: SQLiteWorld) -> None:
+    store, path = sqlite.open(), sqlite.path
+    path.unlink()
+    assert path.with_name(path.name + "-wal").exists()
+    newcomer = SQLiteStore(path)
+    with pytest.raises(LedgerUnavailable, match="was deleted while processes had it open"):
+        newcomer.open()
+    assert not path.exists()
+    store.close()
+    newcomer.open()
+    write(newcomer, "insert", new_task())
+    newcomer.close()
 
 
 def test_a_ledger_of_a_newer_version_is_left_as_it_is(sqlite: SQLiteWorld) -> None:

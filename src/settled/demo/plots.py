@@ -62,7 +62,7 @@ async def frozen(stage: Stage) -> None:
     """The worker is stopped for longer than its lease, then goes on and delivers a result that is too late."""
     victim = await stage.worker()
     await stage.running()
-    victim.send(signal.SIGSTOP)
+    await stage.freeze(victim)
     await stage.settled()
     victim.send(signal.SIGCONT)
     await asyncio.sleep(3)

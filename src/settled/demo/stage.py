@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from typing import Self
 
 from settled import Status, Task
+from settled.demo.ledger import is_locked
 from settled.demo.victims import Victim, Victims
 
 LOOK_EVERY = 0.1  # seconds
@@ -36,6 +38,14 @@ class Stage:
             while not (row.settled or (row.status is Status.RUNNING and row.attempt >= attempt)):
                 await asyncio.sleep(LOOK_EVERY)
                 row = await asyncio.to_thread(task.refresh)
+
+    async def freeze(self, victim: Victim) -> None:
+        """Stop a worker, but not within a write: nobody else could write to a SQLite file until it goes on."""
+        victim.send(signal.SIGSTOP)
+        while await asyncio.to_thread(is_locked):
+            victim.send(signal.SIGCONT)
+            await asyncio.sleep(LOOK_EVERY)
+            victim.send(signal.SIGSTOP)
 
     async def settled(self) -> None:
         """Wait until every task has settled."""

@@ -374,6 +374,6 @@ def _deleted(path: Path) -> str:
 
 def _half_deleted(path: Path) -> str:
     return (
-        f"The database file {path} was deleted while processes had it open, and {path.name}-wal is still theirs: it would "
-        "damage a new file beside it. Nothing was made. End them all, then start again."
+        f"The database file {path} was deleted while processes had it open, and {path.name}-wal is still theirs: it "
+        "would damage a new file beside it. Nothing was made. End them all, then start again."
     )

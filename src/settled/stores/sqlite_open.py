@@ -13,6 +13,7 @@ from urllib.parse import quote
 from settled.clock import Clock
 from settled.errors import BadLedgerUrl, LedgerTooNew
 from settled.stores import queries
+from settled.stores.sqlite_errors import is_busy
 
 BUSY_SECONDS = 0.5
 """How long one statement waits for another program's lock; the writer decides how often to try again."""
@@ -90,6 +91,21 @@ def is_ledger(path: Path) -> bool:
         return "task_ledger" in _tables(connection)
     finally:
         close(connection)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody keeps the lock that writers need for longer than a write takes."""
+    connection = connect(path, create=False)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if not is_busy(error):
+            raise
+        return True
+    finally:
+        close(connection)
+    return False
 
 
 def expected_schema(sql: dict[str, str]) -> list[tuple[str, str, str]]:

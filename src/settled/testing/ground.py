@@ -10,6 +10,7 @@ from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 from settled.errors import BadInput
+from settled.stores import sqlite_open
 from settled.testing.proxy import Proxy
 
 _LOCK = """
@@ -32,6 +33,9 @@ class Ground(Protocol):
 
     def give_back(self) -> None:
         """Let them write again; harmless if they can."""
+
+    def is_locked(self) -> bool:
+        """Whether one process keeps the others from writing."""
 
     def close(self) -> None:
         """Remove it; nobody may have it open."""
@@ -65,6 +69,9 @@ class _File:
         if locker is not None:
             locker.communicate(timeout=30)
 
+    def is_locked(self) -> bool:
+        return sqlite_open.is_locked(self._path)
+
     def close(self) -> None:
         self.give_back()  # the folder is the test's, and is removed with it
 
@@ -84,6 +91,9 @@ class _Schema:
 
     def give_back(self) -> None:
         self._proxy.mend()
+
+    def is_locked(self) -> bool:
+        return False  # a commit is one message to the server
 
     def close(self) -> None:
         from settled.stores.postgres_open import drop  # its driver is an extra

@@ -77,6 +77,10 @@ class Performance:
         worker = self._worker
         assert worker is not None
         worker.send_all(signal.SIGSTOP)
+        while self._ground.is_locked():  # it stands within a write, and nobody else could write until it goes on
+            worker.send_all(signal.SIGCONT)
+            self._pause()
+            worker.send_all(signal.SIGSTOP)
         self._mending.append((time.monotonic() + seconds, lambda: worker.send_all(signal.SIGCONT)))
 
     def take_ledger_away(self, seconds: float) -> None:

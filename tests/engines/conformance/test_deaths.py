@@ -87,11 +87,11 @@ def test_a_worker_that_was_frozen_past_a_deadline_changes_nothing_when_it_thaws(
     world.executing(task.id)
     process = world.process
     assert process is not None
-    process.freeze()
+    world.freeze(process, group=True)
     row = world.end_of(task)
     assert row.reason is Reason.TIMEOUT
     world.open_gate(gate)
-    process.thaw()
+    world.thaw(process, group=True)
     assert world.end_of(world.send("gives", "well"), within=40).result == "well"
     assert world.tasks.get(task.id)[:-1] == row[:-1]  # all but as_of
 

@@ -8,15 +8,16 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from settled import Context, NotAllowed, Reason, Snapshot, Status, Tasks
+from settled.stores.base import Change, Written
 from tests.runner import functions
-from tests.runner.stage import Stage, acomes_true, comes_true, ended
+from tests.runner.stage import BOUND, Stage, acomes_true, comes_true, ended
 
 
 def test_the_context_stands_where_the_function_wants_it(stage: Stage) -> None:
@@ -149,6 +150,39 @@ def test_at_shutdown_what_ends_in_time_completes(stage: Stage) -> None:
     looking = stage.tasks(embedded=False)
     assert looking.get(task_id).result == "just in time"
     looking.stop()
+
+
+@pytest.mark.parametrize("verb", ["insert", "claim"])
+def test_at_shutdown_what_is_written_as_ours_and_not_yet_told_runs_too(stage: Stage, verb: str) -> None:
+    submitting = stage.tasks(embedded=False)
+    written, told = threading.Event(), threading.Event()
+
+    async def play(tasks: Tasks) -> str:
+        give = stage.register(tasks, functions.give, name="give")
+        write = tasks.ledger.store.write
+
+        def tell_late(changes: Sequence[Change]) -> Written:
+            found = write(changes)
+            if any(change.verb == verb and result for change, result in zip(changes, found.results, strict=True)):
+                written.set()
+                told.wait(BOUND)
+            return found
+
+        tasks.ledger.store.write = tell_late  # type: ignore[method-assign]
+        if verb == "insert":
+            underway = asyncio.create_task(give.asubmit("just in time"))
+            underway.add_done_callback(lambda submit: submit.exception())
+        else:
+            await asyncio.to_thread(stage.register(submitting, functions.give, name="give").submit, "just in time")
+        assert await acomes_true(written.is_set)
+        ((task_id,),) = submitting.ledger.store._query("SELECT id FROM task_results")  # type: ignore[attr-defined]
+        asyncio.get_running_loop().call_later(0.3, told.set)  # when this engine has begun to stop
+        return str(task_id)
+
+    task_id = stage.act(play, drain=20)
+    row = submitting.get(task_id)
+    assert (row.status, row.result) == (Status.COMPLETED, "just in time")
+    submitting.stop()
 
 
 def test_what_waits_is_picked_up_by_the_next_process(stage: Stage) -> None:

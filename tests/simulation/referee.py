@@ -224,7 +224,7 @@ class Referee:
         anybody = max(anybody, self.stage.broker.away_until)
         for process in living:
             engine = process.service.engine
-            free = engine is not None and engine._accepting and engine._free[row.name] > 1
+            free = engine is not None and engine._accepting and engine._places.free(row.name) > 1
             own = process.trouble_until if plan.engine == "embedded" else anybody  # a message may go to any of them
             trouble = max(process.loop.held_until, self.stage.trouble_until, own)
             prevented = not free or self.occupied.get(process, 0.0) > since or trouble > since - BEGIN_AGAIN

@@ -256,7 +256,8 @@ MACHINE: dict[str, dict[str, Any]] = {
     "journal": {"log": _Log()},
     "service": {"threading": THREADING, "log": _Log(), "_Background": NoLoop, "at_end": SimpleNamespace(
         register=lambda call: None, unregister=lambda call: None)},
-    "engines.embedded": {"time": _Time, "threading": THREADING, "log": _Log()},
+    "engines.embedded": {"time": _Time, "log": _Log()},
+    "engines.places": {"threading": THREADING},
     "engines.bench": {"time": _Time, "threading": THREADING, "Future": Future, "log": _Log()},
     "runner.attempt": {"time": _Time, "threading": THREADING},
     "runner.context": {"time": _Time},

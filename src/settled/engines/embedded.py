@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from functools import partial
 from settled.commits import Inserted, begun_here
 from settled.ear import Ear
 from settled.engines.fence import Fence
+from settled.engines.places import Places
 from settled.engines.registered import Registered
 from settled.errors import LedgerUnavailable
 from settled.ledger import Ledger
@@ -49,7 +49,7 @@ class EmbeddedEngine:
         self._ledger = ledger
         self._fence = Fence(ledger)
         self._functions = functions
-        self._free = dict(places)
+        self._places = Places(places)
         self._isolations: dict[str, Isolation] = {
             "coroutine": CoroutineIsolation(),
             "thread": ThreadIsolation(),
@@ -57,8 +57,6 @@ class EmbeddedEngine:
         }
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._progress: dict[Attempt, Progress] = {}
-        self._guard = threading.RLock()  # a collection of garbage in the middle may end an attempt
-        self._backlog: set[str] = set()  # isolations in which tasks wait for a place: nobody passes them
         self._accepting = False
         self._over = False
         """Whether nothing may begin any more, as what had been claimed when the engine ended."""
@@ -92,14 +90,15 @@ class EmbeddedEngine:
     async def stop(self, grace: float) -> None:
         """Let what runs finish for ``grace`` seconds, then end it as interrupted, or hand it back."""
         self.drain()
-        await self._until_idle(grace)
+        await self._until_idle(grace, lambda: not (self._attempts or self._claims or self._places.expected))
         self._over = True
         for attempt in list(self._attempts.values()):
             attempt.give_up(
                 Reason.INTERRUPTED,
                 f"The worker was shut down, as in a deploy, and the task did not finish within the {grace:g} s left.",
             )
-        await self._until_idle(STOPPING + max((f.function.kill_grace for f in self._functions.values()), default=0.0))
+        grace = STOPPING + max((f.function.kill_grace for f in self._functions.values()), default=0.0)
+        await self._until_idle(grace, lambda: not self._attempts)
         self._looking.cancel()
         await asyncio.gather(self._looking, return_exceptions=True)
         if self._claims:  # what they bring is handed back
@@ -125,16 +124,12 @@ class EmbeddedEngine:
     def before_insert(self, new: NewTask) -> NewTask:
         registered = self._functions.get(new.name)
         worker = self._ledger.worker
-        if registered is None or worker is None or not self._accepting or registered.isolation in self._backlog:
+        if registered is None or worker is None or not self._accepting or registered.isolation in self._places.wanted:
             return new
         if new.lane is not None or registered.function.group or self._fence.lapsing(registered):
             return new  # whether its lane has room, and what it is run together with, is decided by a claim
-        with self._guard:
-            if self._free[registered.isolation] <= 0:
-                self._backlog.add(registered.isolation)
-                return new
-            self._free[registered.isolation] -= 1
-        return NewTask(*new[:-1], worker)
+        taken = self._places.take(registered.isolation, for_submit=True)
+        return NewTask(*new[:-1], worker) if taken else new
 
     def inserted(self, rows: Sequence[Inserted], post: Post) -> None:
         launch = [row for new, (row, created) in rows if created and begun_here(new, row)]
@@ -148,7 +143,7 @@ class EmbeddedEngine:
 
     def not_inserted(self, new: NewTask) -> None:
         if new.worker is not None:
-            self.on_loop(self._free_place, self._functions[new.name].isolation)
+            self.on_loop(self._not_born, self._functions[new.name].isolation)
 
     def look(self) -> None:
         """Look for work now, for another process may have brought some; from any thread."""
@@ -171,8 +166,7 @@ class EmbeddedEngine:
         registered = self._functions[attempt.row.name]
         if not registered.function.group:  # else its place is free when the whole call is over
             self._free_place(registered.isolation)
-        if not self._attempts:
-            self._idle.ring()
+        self._idle.ring()
 
     # -- the inside, on the loop
 
@@ -185,7 +179,17 @@ class EmbeddedEngine:
 
     def _launch_soon(self, rows: Sequence[Snapshot]) -> None:
         """Launch when those who submitted have heard so, and listen: who comes too late for the end must read it."""
-        self._loop.call_soon(self._launch_all, rows)
+        self._loop.call_soon(self._launch_born, rows)
+
+    def _launch_born(self, rows: Sequence[Snapshot]) -> None:
+        self._launch_all(rows)
+        self._places.arrived(len(rows))
+        self._idle.ring()
+
+    def _not_born(self, isolation: str) -> None:
+        self._free_place(isolation)
+        self._places.arrived(1)
+        self._idle.ring()
 
     def _launch_all(self, rows: Sequence[Snapshot]) -> None:
         for row in rows:
@@ -226,15 +230,15 @@ class EmbeddedEngine:
             together.fail(raised(error))
 
     def _free_place(self, isolation: str) -> None:
-        with self._guard:
-            self._free[isolation] += 1
-        if isolation in self._backlog:
+        self._places.give_back(isolation)
+        if isolation in self._places.wanted:
             self._wake.ring()
 
-    async def _until_idle(self, seconds: float) -> None:
-        self._idle.forget()
-        if self._attempts:
-            await self._idle.await_(seconds)
+    async def _until_idle(self, seconds: float, idle: Callable[[], bool]) -> None:
+        until = time.monotonic() + seconds
+        while not idle() and (left := until - time.monotonic()) > 0:
+            self._idle.forget()
+            await self._idle.await_(left)
 
     async def _look_for_work(self) -> None:
         looked_at = 0.0
@@ -284,7 +288,7 @@ class EmbeddedEngine:
     async def _claim(self) -> None:
         names: dict[tuple[str, str], list[str]] = {}
         for name, registered in self._functions.items():
-            if self._free[registered.isolation] > 0 and not self._fence.lapsing(registered):
+            if self._places.free(registered.isolation) > 0 and not self._fence.lapsing(registered):
                 alone = name if registered.function.group else ""
                 names.setdefault((registered.isolation, alone), []).append(name)
         worker = self._ledger.worker
@@ -296,7 +300,7 @@ class EmbeddedEngine:
             if grouped and free is not None:
                 free += self._functions[grouped].batch_wait
             elif free is None or free > 0:
-                self._backlog.discard(isolation)
+                self._places.wanted.discard(isolation)
             ways = [(free, False), (lanes, True)]
             self._lanes_first = not self._lanes_first  # neither may keep the other from every place
             for due_in, in_lanes in reversed(ways) if self._lanes_first else ways:
@@ -312,49 +316,44 @@ class EmbeddedEngine:
             mine = [row for row in rows if row.name == name]
             size = registered.function.group
             for call in calls_of(mine, size or 1):
-                with self._guard:
-                    if self._free[registered.isolation] <= 0:
-                        self._ledger.commits.doubtful = True
-                        break
-                    self._free[registered.isolation] -= 1
+                if not self._places.take(registered.isolation):
+                    self._ledger.commits.doubtful = True
+                    break
                 for row in call:
                     self._ledger.commits.own(row)
                 self._launch_together(call) if size else self._launch_all(call)
-            if mine and self._free[registered.isolation] <= 0:
-                self._backlog.add(registered.isolation)  # as a claim that took all places: others may wait
+            if mine and self._places.free(registered.isolation) <= 0:
+                self._places.wanted.add(registered.isolation)  # as a claim that took all places: others may wait
 
     async def _claim_some(self, worker: str, isolation: str, known: list[str], in_lanes: bool) -> None:
-        with self._guard:  # a submit in the meantime must not take the same places
-            asked, self._free[isolation] = self._free[isolation], 0
-        if asked <= 0:
-            with self._guard:
-                self._free[isolation] += asked
+        asked = self._places.take_all(isolation) if self._accepting else 0  # it may have been told to drain just now
+        if not asked:
             return
         size = self._functions[known[0]].function.group
         claim = self._ledger.aclaim(worker, known, asked * (size or 1), lanes=in_lanes)
         told = partial(self._claimed_together, size) if size else partial(self._claimed, in_lanes)
         claim.add_done_callback(partial(told, isolation, asked))
         self._claims.add(claim)
-        claim.add_done_callback(self._claims.discard)
+        claim.add_done_callback(self._claim_is_over)
         await asyncio.wait([claim])  # a task function may cancel this look, but not what is being claimed
         claim.result()
 
     def _claimed(self, in_lanes: bool, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
         rows = [] if claim.exception() else claim.result()
-        unused = asked - len(rows)
-        with self._guard:
-            self._free[isolation] += unused
+        self._places.give_back(isolation, asked - len(rows))
         if len(rows) == asked:
-            self._backlog.add(isolation)
+            self._places.wanted.add(isolation)
         elif not in_lanes:
-            self._backlog.discard(isolation)
+            self._places.wanted.discard(isolation)
         self._launch_all(rows)
+
+    def _claim_is_over(self, claim: asyncio.Future[list[Snapshot]]) -> None:
+        self._claims.discard(claim)
+        self._idle.ring()
 
     def _claimed_together(self, size: int, isolation: str, asked: int, claim: asyncio.Future[list[Snapshot]]) -> None:
         calls = [] if claim.exception() else calls_of(claim.result(), size)
-        unused = asked - len(calls)
-        with self._guard:
-            self._free[isolation] += unused
+        self._places.give_back(isolation, asked - len(calls))
         for rows in calls:
             self._launch_together(rows)
 

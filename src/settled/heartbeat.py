@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from settled.ledger import Ledger
-from settled.periodic import Periodic
+from settled.periodic import AFTER_AN_ERROR, Periodic
 
 
 def heartbeat(ledger: Ledger) -> Periodic:
@@ -13,4 +13,4 @@ def heartbeat(ledger: Ledger) -> Periodic:
         ledger.membership.beat()
         return ledger.membership.lease / 6
 
-    return Periodic("settled-heartbeat", step)
+    return Periodic("settled-heartbeat", step, after_an_error=min(AFTER_AN_ERROR, ledger.membership.lease / 6))

@@ -11,6 +11,7 @@ from settled.errors import LedgerUnavailable
 
 log = logging.getLogger("settled")
 AFTER_AN_ERROR = 1.0
+"""Seconds until the next step after one that failed."""
 REPEAT_A_WARNING = 60.0
 """Seconds for which the trouble of a database that is away is not logged again."""
 
@@ -18,8 +19,9 @@ REPEAT_A_WARNING = 60.0
 class Periodic:
     """Calls ``step()``, which returns the seconds until its next turn, until stopped."""
 
-    def __init__(self, name: str, step: Callable[[], float]) -> None:
+    def __init__(self, name: str, step: Callable[[], float], *, after_an_error: float = AFTER_AN_ERROR) -> None:
         self._step = step
+        self._after_an_error = after_an_error
         self._wake = threading.Event()
         self._stopped = False
         self._silent_until = 0.0
@@ -48,9 +50,9 @@ class Periodic:
                 if time.monotonic() >= self._silent_until:
                     log.warning("%s: %s", self._thread.name, error)
                     self._silent_until = time.monotonic() + REPEAT_A_WARNING
-                pause = AFTER_AN_ERROR
+                pause = self._after_an_error
             except Exception:
                 log.exception("%s failed; it goes on", self._thread.name)
-                pause = AFTER_AN_ERROR
+                pause = self._after_an_error
             self._wake.wait(timeout=pause)
             self._wake.clear()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from settled.errors import LedgerUnavailable
+from settled.heartbeat import heartbeat
 from settled.ledger import Ledger
 from settled.policy import Policy
 from settled.records import Snapshot
@@ -281,3 +282,28 @@ def test_a_row_that_no_worker_answers_for_is_found_by_a_thorough_sweep(host: Hos
 
 
 Check = Callable[[Snapshot], bool]
+
+
+@pytest.mark.parametrize(("lease", "seconds"), [(0.6, 0.1), (30.0, 1.0)])
+def test_a_heartbeat_that_failed_is_repeated_well_within_the_lease(
+    worker: Ledger, monkeypatch: pytest.MonkeyPatch, lease: float, seconds: float
+) -> None:
+    monkeypatch.setattr(worker.membership, "lease", lease)
+    waits: list[float] = []
+
+    class Wake(threading.Event):
+        """Waits for nothing, and ends what waits on it."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            beats._stopped = True
+            return True
+
+    def away() -> bool:
+        raise LedgerUnavailable("away")
+
+    monkeypatch.setattr(worker.membership, "beat", away)
+    beats = heartbeat(worker)
+    beats._wake = Wake()
+    beats._run()
+    assert waits == [pytest.approx(seconds)]

@@ -128,14 +128,14 @@ store.close()
     assert [process.returncode for process in processes] == [0] * 4
 
 
-def test_who_opens_a_file_waits_for_another_that_makes_its_tables(
-    sqlite: SQLiteWorld, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lock", ["PRAGMA journal_mode = WAL; BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_who_opens_a_file_waits_for_another_that_is_making_it(
+    sqlite: SQLiteWorld, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     monkeypatch.setattr("settled.stores.sqlite_open.BUSY_SECONDS", 0.0)
     opened: list[SQLiteStore] = []
     with closing(sqlite3.connect(sqlite.path, isolation_level=None)) as other:
-        other.execute("PRAGMA journal_mode = WAL")
-        other.execute("BEGIN IMMEDIATE")
+        other.executescript(lock)
         thread = threading.Thread(target=lambda: opened.append(sqlite.open()))
         thread.start()
         thread.join(timeout=0.2)

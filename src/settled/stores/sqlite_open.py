@@ -17,8 +17,8 @@ from settled.stores.sqlite_errors import is_busy
 
 BUSY_SECONDS = 0.5
 """How long one statement waits for another program's lock; the writer decides how often to try again."""
-MIGRATED_WITHIN = 10.0
-"""Seconds that a process waits for another one that is making the tables, as on a slow disk."""
+MADE_WITHIN = 10.0
+"""Seconds that a process waits for another one that is making the file and its tables, as on a slow disk."""
 
 
 _open: set[sqlite3.Connection] = set()
@@ -49,11 +49,15 @@ def close(connection: sqlite3.Connection) -> None:
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
-    """Return a connection in autocommit mode with full durability; create the file only if asked."""
+    """Return a connection in autocommit mode with full durability; create the file only if asked.
+
+    One that creates waits for another process that does so too; to read a ledger that is made takes no lock.
+    """
     uri = f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}"
     connection = sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=400
-    )
+        uri, uri=True, timeout=MADE_WITHIN if create else BUSY_SECONDS, isolation_level=None,
+        check_same_thread=False, cached_statements=400,
+    )  # fmt: skip
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -16384")
@@ -134,7 +138,6 @@ def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> 
             f"{path} has tables of version {version}, this settled knows up to {steps[-1][0]}: a newer one wrote it. "
             "Nothing was changed. Install that version, or use another file."
         )
-    connection.execute(f"PRAGMA busy_timeout = {round(MIGRATED_WITHIN * 1000)}")
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection, path, sql)  # another process may have been first

@@ -143,7 +143,7 @@ WORKERS = (
          plot=plots.restarted_for_ever),
     Kind("worker-frozen", "The worker freezes, then thaws",
          "SIGSTOP for longer than its lease, then SIGCONT: nothing flips.",
-         culprits.short_work, Reason.WORKER_LOST, (WORKER_LOOP,), takes=3.0, limits=LONG, plot=plots.frozen),
+         culprits.short_work, Reason.WORKER_LOST, (WORKER_LOOP,), takes=5.0, limits=LONG, plot=plots.frozen),
     Kind("worker-terminated", "The worker is told to end",
          "SIGTERM, as in a deploy; the task outlasts the worker's grace of 1 s.",
          culprits.long_work, Reason.INTERRUPTED, (WORKER_LOOP,), takes=1.5, limits=LONG, plot=plots.terminated),

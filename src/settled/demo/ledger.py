@@ -13,8 +13,8 @@ from settled.stores.urls import store_of
 LEDGER, ONLY = "SETTLED_DEMO_LEDGER", "SETTLED_DEMO_FAULT"
 URL = os.environ.get(LEDGER, "sqlite:///settled-demo.db")
 
-# A lease of two seconds, so that a frozen worker is given up on before one's eyes; 30 are usual.
-LEASE = 2.0
+# A lease of four seconds, so that a frozen worker is given up on before one's eyes; 30 are usual.
+LEASE = 4.0
 
 tasks = Tasks(URL, lease=LEASE, processes=4, drain=1.0)
 """Run by the server itself, in its event loop, its threads and its child processes."""

@@ -26,6 +26,8 @@ from settled import Context, PublicError
 
 LONG = 60.0
 """Seconds that stand for ever: no test waits so long, and no thread that is left behind goes on for longer."""
+REFUSED = 10.0
+"""Seconds for which a function that refuses to end does so: longer than any timeout that it is given."""
 
 
 def give(value: object = None) -> object:
@@ -302,7 +304,7 @@ def wait_for_a_child(folder: str) -> None:
 
 
 def refuse_to_end(folder: str) -> None:
-    end = time.monotonic() + 4
+    end = time.monotonic() + REFUSED
     while time.monotonic() < end:
         try:
             time.sleep(0.01)
@@ -332,7 +334,7 @@ async def ahang(ctx: Context, how: str, folder: str) -> None:
     if how == "await":
         await asyncio.sleep(LONG)
     elif how == "refusing to end":
-        end = time.monotonic() + 4
+        end = time.monotonic() + REFUSED
         while time.monotonic() < end:
             try:
                 await asyncio.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -72,6 +73,8 @@ def test_a_child_that_is_forked_in_the_middle_of_a_look_can_look_and_collects_ga
         try:
             child = os.fork()
             if not child:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(30)  # one that hangs ends too
                 looked = where.line_in_thread(threading.get_ident()) and gc.isenabled()
                 os._exit(0 if looked else 1)
         finally:

@@ -21,13 +21,17 @@ ANSWERS_WITHIN = 30.0
 
 
 def until(condition: Callable[[], Any], within: float, what: str) -> Any:
-    """Return the first true answer of ``condition``; fail after so many seconds."""
+    """Return the first true answer of ``condition``; fail after so many seconds.
+
+    It looks once more after that: what has come true while this process stood still has come true in time.
+    """
     end = time.monotonic() + within
     while True:
+        over = time.monotonic() >= end
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < end, f"not within {within:g} s: {what}"
+        assert not over, f"not within {within:g} s: {what}"
         time.sleep(0.01)
 
 

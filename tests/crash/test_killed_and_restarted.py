@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.crash.processes import until
-from tests.crash.world import HELD, KILLED, World
+from tests.crash.world import HELD, NOTICED, World
 
 
 @pytest.mark.parametrize("name", HELD)
@@ -19,7 +19,7 @@ def test_a_server_that_comes_back_settles_what_it_ran_when_it_was_killed(world: 
 
     back = time.monotonic()
     world.worker()
-    row = world.written(task, KILLED)
+    row = world.written(task, NOTICED)
 
     world.record(f"server killed and restarted mid-task ({name})", f"failed / {row['reason']}", time.monotonic() - back)
     assert row["reason"] == "worker_lost"
@@ -68,7 +68,7 @@ def test_a_server_killed_twice_in_a_row_settles_what_has_no_attempt_left(world: 
 
     back = time.monotonic()
     world.worker()
-    row = world.written(task, KILLED)
+    row = world.written(task, NOTICED)
 
     world.record("server killed and restarted twice in a row", f"failed / {row['reason']}", time.monotonic() - back)
     assert row["reason"] == "worker_lost"
@@ -127,4 +127,4 @@ def test_a_task_born_running_is_not_lost_with_the_process_that_submitted_it(worl
 
     world.worker()
 
-    assert world.written(task, KILLED + 3)["status"] == "completed"
+    assert world.written(task, NOTICED)["status"] == "completed"

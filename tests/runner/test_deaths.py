@@ -52,7 +52,7 @@ def test_a_kill_from_outside_settles_at_once(processes: Stage) -> None:
         before = tasks.ledger.store.now()
         os.kill(int(pid.read_text()), signal.SIGKILL)
         row = ended(await task)
-        assert (row.finished_at or 0) - before < 2_000
+        assert (row.finished_at or 0) - before < 10_000
         return row
 
     assert "SIGKILL" in lost(processes.act(play))

@@ -84,7 +84,7 @@ def test_a_cancelled_task_settles_at_once_and_its_work_is_stopped(stage: Stage) 
     function = functions.astop_when_told if stage.isolation == "coroutine" else functions.stop_when_told
 
     async def play(tasks: Tasks) -> Snapshot:
-        registered = stage.register(tasks, function, attempts=3, kill_grace=1.0)
+        registered = stage.register(tasks, function, attempts=3, kill_grace=10)
         task = await registered.asubmit(str(stage.folder))
         assert await acomes_true(lambda: task.refresh().progress_message == "waiting")
         row = await asyncio.to_thread(tasks.cancel, task.id)
@@ -103,7 +103,7 @@ def test_what_is_cancelled_by_another_process_is_stopped_too(stage: Stage) -> No
     function = functions.astop_when_told if stage.isolation == "coroutine" else functions.stop_when_told
 
     async def play(tasks: Tasks) -> None:
-        task = await stage.register(tasks, function, kill_grace=1.0).asubmit(str(stage.folder))
+        task = await stage.register(tasks, function, kill_grace=10).asubmit(str(stage.folder))
         assert await acomes_true(lambda: task.refresh().progress_message == "waiting")
         other = stage.tasks(embedded=False)
         other.cancel(task.id)
@@ -121,7 +121,7 @@ def test_at_shutdown_what_does_not_end_in_time_is_interrupted_or_handed_back(
     function = functions.astop_when_told if stage.isolation == "coroutine" else functions.stop_when_told
 
     async def play(tasks: Tasks) -> str:
-        registered = stage.register(tasks, function, attempts=attempts, kill_grace=0.5)
+        registered = stage.register(tasks, function, attempts=attempts, kill_grace=10)
         task = await registered.asubmit(str(stage.folder))
         assert await acomes_true(lambda: task.refresh().progress_message == "waiting")
         return task.id
@@ -201,16 +201,18 @@ def test_what_waits_is_picked_up_by_the_next_process(stage: Stage) -> None:
 def test_what_nobody_knows_after_a_deploy_never_starts_and_says_so(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "thread")
     before = stage.tasks(embedded=False)
-    task = stage.register(before, functions.give, name="removed", start_timeout=0.5).submit()
-    before.stop()
+    removed = stage.register(before, functions.give, name="removed", start_timeout=0.5)
 
     async def wait() -> Snapshot:
         tasks = stage.tasks()
         stage.register(tasks, functions.give, name="other")
         async with tasks.lifespan():
+            assert await acomes_true(lambda: any('"other"' in worker.names for worker in tasks.ledger.workers()))
+            task = await asyncio.to_thread(removed.submit)
             return ended(await tasks.await_(task.id))
 
     row = asyncio.run(wait())
+    before.stop()
     assert (row.status, row.reason) == (Status.FAILED, Reason.NEVER_STARTED)
     assert "none knows a task function named 'removed'; deploy the code that has it" in (row.error_message or "")
 
@@ -257,25 +259,31 @@ def test_a_row_made_by_hand_under_a_registered_name_is_run(stage: Stage) -> None
 
 def test_no_more_run_at_once_than_there_are_places(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "thread")
-    running, most, guard = 0, 0, threading.Lock()
+    running, most, guard, go_on = 0, 0, threading.Lock(), threading.Event()
 
     def work() -> None:
         nonlocal running, most
         with guard:
             running += 1
             most = max(most, running)
+        go_on.wait(BOUND)
         time.sleep(0.02)
         with guard:
             running -= 1
 
+    go_on.set()
     stage.run_all(work, [()] * 40)
     assert most <= 32
+    go_on.clear()
 
     async def play(tasks: Tasks) -> None:
         nonlocal most
         most = 0
         registered = stage.register(tasks, work)
-        for task in [await registered.asubmit() for _ in range(30)]:
+        submitted = [await registered.asubmit() for _ in range(30)]
+        assert await acomes_true(lambda: running == 3)
+        go_on.set()
+        for task in submitted:
             assert ended(await task).status is Status.COMPLETED
 
     stage.act(play, threads=3)
@@ -446,6 +454,8 @@ def test_the_life_of_a_task_takes_two_writes(tmp_path: Path) -> None:
 
 
 def test_who_awaits_what_was_just_submitted_need_not_read_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("settled.follower.TICK", 600)  # it might look just as the task has settled
+
     async def play(tasks: Tasks) -> None:
         give = stage.register(tasks, functions.give, name="give")
         read: list[str] = []

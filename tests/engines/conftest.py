@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.crash.processes import until
 from tests.engines.kinds import KINDS
 from tests.engines.ledgers import FileLedger, PostgresLedger
 from tests.engines.worlds import EngineWorld
@@ -51,6 +52,7 @@ def world(shared: EngineWorld) -> Iterator[EngineWorld]:
 def idle(shared: EngineWorld) -> Iterator[EngineWorld]:
     """With no worker alive."""
     shared.down()
+    until(lambda: shared.kind.consumers() == 0, 30, "the broker has seen that they are gone")
     if shared.kind.command and shared.kind.messages():
         shared.kind.lose_messages()  # a killed worker of Celery may have acknowledged nothing for two seconds
     yield shared

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -46,6 +47,10 @@ class Kind:
         """Take every message away that waits for a worker; return how many there were."""
         raise NotImplementedError
 
+    def consumers(self) -> int:
+        """How many the broker still takes for alive, who may give a message back once it sees that they are not."""
+        return 0
+
     def close(self) -> None:
         """Leave nothing behind in a server that others use too."""
 
@@ -69,10 +74,20 @@ class CeleryKind(Kind):
             channel = connection.default_channel
             if self.broker.startswith("redis"):
                 return int(channel.client.llen(self.queue))
-            try:
-                return int(self.app.amqp.queues[self.queue].bind(channel).queue_declare(passive=True).message_count)
-            except ChannelError:  # nobody has made it yet
-                return 0
+            return int(getattr(self._declared(channel), "message_count", 0))
+
+    def consumers(self) -> int:
+        if self.broker.startswith("redis"):
+            return 0
+        with self.app.connection_for_write() as connection:
+            return int(getattr(self._declared(connection.default_channel), "consumer_count", 0))
+
+    def _declared(self, channel: Any) -> Any:
+        """What RabbitMQ says of the queue; None if nobody has made it yet."""
+        try:
+            return self.app.amqp.queues[self.queue].bind(channel).queue_declare(passive=True)
+        except ChannelError:
+            return None
 
     def lose_messages(self) -> int:
         with self.app.connection_for_write() as connection:

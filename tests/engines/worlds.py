@@ -27,7 +27,7 @@ class EngineWorld(World):
     """Everything around one engine; its workers are started when they are first asked for, and then kept."""
 
     def __init__(self, folder: Path, kind: Kind, url: str, eyes: Eyes) -> None:
-        super().__init__(folder, lambda *measured: None, url, eyes, lease=5.0, embedded=False)
+        super().__init__(folder, lambda *measured: None, url, eyes, lease=30.0, embedded=False)
         self.kind = kind
         settings = {**kind.settings, "url": self.url, "options": self.options}
         self.app = {APP: json.dumps(settings), crash_functions.EVIDENCE: str(self._evidence)}

@@ -69,7 +69,7 @@ def test_an_unknown_task(shop: AdoptedWorld) -> None:
 
 
 def test_revoked_before_it_starts(shop: AdoptedWorld) -> None:
-    task_id = shop.call("add", 1, 2, countdown=1)
+    task_id = shop.call("add", 1, 2, countdown=6)  # the revoke is there first
     shop.app.control.revoke(task_id, reply=True, timeout=5, limit=1)
     assert shop.end_of(task_id).reason is Reason.CANCELLED
 

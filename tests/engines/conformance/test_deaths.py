@@ -8,7 +8,7 @@ import pytest
 
 from settled import Reason, Status
 from tests.crash.processes import until
-from tests.crash.world import KILLED, gone
+from tests.crash.world import gone
 from tests.engines.conftest import over
 from tests.engines.worlds import EngineWorld
 
@@ -22,10 +22,10 @@ CHILDREN = (
 def test_a_killed_child_is_seen_at_once(world: EngineWorld) -> None:
     task = world.send("held_in_thread", world.gate("never"))
     world.kill(world.executing(task.id, within=40).pid)
-    row = world.end_of(task, within=KILLED + 5)
+    row = world.end_of(task)
     assert row.reason is Reason.WORKER_LOST
     assert row.finished_at is not None
-    assert (row.finished_at - world.killed_at) / 1000 < KILLED
+    assert (row.finished_at - world.killed_at) / 1000 < 15  # half of the lease
 
 
 @over(*CHILDREN)
@@ -59,13 +59,13 @@ def test_a_call_that_never_lets_go_of_the_interpreter_is_settled_and_its_process
 )  # fmt: skip
 def test_a_whole_worker_is_killed_and_another_goes_on(world: EngineWorld) -> None:
     lost = world.send("held_in_thread", world.gate("never"))
-    again = world.send("fails_at_first", attempts=2)
+    again = world.send("fails_at_first", attempts=3)  # one, or two, are over when it is killed
     world.executing(lost.id)
     world.executing(again.id)
     world.down()
-    assert world.end_of(lost, within=KILLED + 5).reason is Reason.WORKER_LOST
+    assert world.end_of(lost, within=15).reason is Reason.WORKER_LOST
     world.up()
-    assert world.end_of(again, within=40).result == 2
+    assert world.end_of(again, within=40).result in (2, 3)
 
 
 @over("celery-redis-prefork", "celery-rabbitmq-threads", "procrastinate")

@@ -66,7 +66,7 @@ def test_a_cancel_reaches_the_process_that_runs_it(world: EngineWorld, tmp_path:
     task = world.send("tells_of_its_end", str(told))
     world.executing(task.id)
     assert task.cancel().reason is Reason.CANCELLED
-    until(told.exists, 5, "the function was told")
+    until(told.exists, 15, "the function was told")
 
 
 def test_what_is_delivered_again_and_again_runs_once(world: EngineWorld) -> None:

@@ -48,7 +48,7 @@ def run_over(stage: Stage, how: str, *, function: Callable[..., object] | None =
 def threads_at(function: str) -> bool:
     """Whether any task's thread is still in this function."""
     for thread in threading.enumerate():
-        frame = where._frame_of(thread.ident or 0)
+        frame = where.frame_of(thread.ident or 0)
         while thread.name == "settled-task" and frame is not None:
             if frame.f_code.co_name == function:
                 return True

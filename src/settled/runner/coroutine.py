@@ -18,7 +18,7 @@ from typing import Any
 from settled.runner.base import Call
 from settled.runner.context import begun
 from settled.runner.outcome import Outcome, raised
-from settled.runner.where import is_logging, line_in_thread, line_of_coroutine
+from settled.runner.where import frame_of, is_half_way, line_in_thread, line_of_coroutine
 
 
 class Broken(BaseException):
@@ -123,12 +123,12 @@ class _Breaker:
         if thread == threading.main_thread().ident and signal.getsignal(signal.SIGURG) == self._handle:
             self._hog = hog
             signal.pthread_kill(thread, signal.SIGURG)
-        elif not is_logging(thread):  # else at the watchdog's next look
+        elif not is_half_way(frame_of(thread)):  # else at the watchdog's next look
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Broken))
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         hog, self._hog = self._hog, None
-        if hog is not None and hog.holds_its_loop:
+        if hog is not None and hog.holds_its_loop and not is_half_way(frame):  # else at the watchdog's next look
             raise Broken("The task function held the event loop past its timeout.")
 
 

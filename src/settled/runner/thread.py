@@ -18,7 +18,7 @@ from settled.runner.base import Call
 from settled.runner.context import begun
 from settled.runner.coroutine import Broken
 from settled.runner.outcome import Outcome, raised
-from settled.runner.where import is_logging, line_in_thread
+from settled.runner.where import frame_of, is_half_way, line_in_thread
 
 log = logging.getLogger("settled")
 AGAIN = 0.1
@@ -69,13 +69,13 @@ class _Thread:
     def leave_behind(self, job: _Threaded) -> bool:
         """Break the job if it still runs; the thread is then of no more use. From any other thread.
 
-        False if it is inside ``logging`` just now, and has to be broken later.
+        False if it must come out of something first, and has to be broken later.
         """
         with self._guard:
             if self._busy_with is not job or self.thread.ident is None or not self.thread.is_alive():
                 return True
             self._left_behind = True
-            if is_logging(self.thread.ident):
+            if is_half_way(frame_of(self.thread.ident)):
                 return False
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(Broken))
             return True

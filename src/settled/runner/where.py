@@ -15,6 +15,9 @@ from typing import Any
 _OWN = os.path.dirname(__file__) + os.sep
 _LOGGING = os.path.dirname(logging.__file__) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
+_SETTLED = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_SUBMITTING = tuple(_SETTLED + name for name in ("engines" + os.sep, "ledger", "writer.py"))
+"""Between the place that a submit takes here and the row that it queues."""
 
 
 class _Look:
@@ -42,7 +45,7 @@ os.register_at_fork(after_in_child=_look.end_in_child)
 
 def line_in_thread(ident: int | None) -> str:
     """``"app.py:12 in scrape"`` for a running thread; empty when it cannot be told."""
-    frame = _frame_of(ident or 0)
+    frame = frame_of(ident or 0)
     while frame is not None:
         if said := _line(frame):
             return said
@@ -50,14 +53,25 @@ def line_in_thread(ident: int | None) -> str:
     return ""
 
 
-def is_logging(ident: int) -> bool:
-    """Whether a thread is in the standard library's ``logging`` at this instant, where it must not be broken off.
+def is_half_way(frame: FrameType | None) -> bool:
+    """Whether a thread is, at this frame, in the midst of what others need to be done to its end.
 
-    What is raised in a thread that waits for a lock comes when it has the lock. ``logging`` takes its own outside of
-    the ``try`` that lets them go, so they would be held for good, and everybody who logs would wait for ever.
+    In the standard library's ``logging``: what is raised in a thread that waits for a lock comes when it has the lock,
+    which ``logging`` takes outside of the ``try`` that lets it go; everybody who logs would wait for ever. And within
+    a submit: its place here would be taken for good.
     """
-    frame = _frame_of(ident)
-    return frame is not None and frame.f_code.co_filename.startswith(_LOGGING)
+    if frame is not None and frame.f_code.co_filename.startswith(_LOGGING):
+        return True
+    while frame is not None and _is_known(frame.f_code.co_filename):
+        if frame.f_code.co_filename.startswith(_SUBMITTING):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_known(path: str) -> bool:
+    """Whether this is the standard library's or settled's own code, and nobody's who uses it."""
+    return path.startswith(("<", _SETTLED)) or (path.startswith(_STDLIB) and "site-packages" not in path)
 
 
 def line_of_coroutine(coroutine: Any) -> str:
@@ -66,7 +80,7 @@ def line_of_coroutine(coroutine: Any) -> str:
     return lines[-1] if lines else ""
 
 
-def _frame_of(ident: int) -> FrameType | None:
+def frame_of(ident: int) -> FrameType | None:
     """The frame at which a thread is, found without collecting garbage.
 
     Python 3.11 makes frame objects with a lock held that some finalizers need too (that of a ``threading.local``), so

@@ -6,6 +6,7 @@ import pytest
 
 from settled.testing.proxy import Proxy
 from tests.postgres.conftest import Worlds
+from tests.postgres.test_restarted import BACK
 from tests.postgres.world import ServerWorld
 
 CLAIM = b"SET status = 'running'"
@@ -23,8 +24,8 @@ def test_a_submit_whose_answer_is_lost_makes_one_task(world: ServerWorld, proxy:
 
     task = worker.submit("quick", "marked by the test")
 
-    assert proxy.robbed.wait(5)
-    assert world.written(task, 5)["status"] == "completed"
+    assert proxy.robbed.wait(BACK)
+    assert world.written(task, BACK)["status"] == "completed"
     assert list(world.rows()) == [task]
     assert len(world.executions()) == 1
 
@@ -35,8 +36,8 @@ def test_a_submit_with_a_key_whose_answer_is_lost_makes_one_task(world: ServerWo
 
     task = worker.submit("quick", "marked by the test", key="once")
 
-    assert proxy.robbed.wait(5)
-    assert world.written(task, 5)["status"] == "completed"
+    assert proxy.robbed.wait(BACK)
+    assert world.written(task, BACK)["status"] == "completed"
     assert worker.submit("quick", "marked by the test", key="once") == task
     assert list(world.rows()) == [task]
 
@@ -50,8 +51,8 @@ def test_an_end_whose_answer_is_lost_is_written_once(world: ServerWorld, proxy: 
 
     world.open_gate()
 
-    assert proxy.robbed.wait(10)
-    row = world.written(task, 5)
+    assert proxy.robbed.wait(BACK)
+    row = world.written(task, BACK)
     assert (row["status"], row["result_data"]) == ("completed", "opened")
     assert worker.look(task)["status"] == "completed"
     assert len(world.executions(task)) == 1
@@ -62,8 +63,8 @@ def test_a_claim_whose_answer_is_lost_runs_all_the_same_and_once(world: ServerWo
     worker = world.worker(url=world.over_the_network(proxy.port))
     proxy.lose_reply_to(CLAIM)
     task = world.submitter().submit("quick", "waits to be claimed", timeout=60)
-    assert proxy.robbed.wait(5)
-    row = world.written(task, 10)
+    assert proxy.robbed.wait(BACK)
+    row = world.written(task, BACK)
     assert (row["status"], row["attempt"]) == ("completed", 1)
     assert len(world.executions(task)) == 1
     assert worker.look(task)["status"] == "completed"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from settled.ledger import SUBMIT_PATIENCE
+from settled.testing.proxy import Proxy
 from tests.crash.processes import until
 from tests.crash.world import HELD
 from tests.postgres.conftest import Worlds
@@ -54,7 +56,7 @@ def test_a_task_that_ends_meanwhile_is_written_when_the_server_is_back(
 
     assert world.written(task, BACK)["status"] == "completed"
     world.record("PostgreSQL down as a task ends", "completed (after it was back)", time.monotonic() - back)
-    until(lambda: kept(world) == 0, 5, "the journal is cleaned up")
+    until(lambda: kept(world) == 0, BACK, "the journal is cleaned up")
 
 
 def test_what_a_killed_process_could_not_write_is_written_by_the_next_one_of_its_machine(
@@ -77,7 +79,11 @@ def test_what_a_killed_process_could_not_write_is_written_by_the_next_one_of_its
 
 def kept(world: ServerWorld) -> int:
     """How many outcomes the journals of this machine hold."""
-    return sum(len(file.read_text().splitlines()) for file in (world.folder / "state").rglob("journal-*.jsonl"))
+    lines = 0
+    for file in (world.folder / "state").rglob("journal-*.jsonl"):
+        with suppress(FileNotFoundError):  # its worker has just written them all, and removed it
+            lines += len(file.read_text().splitlines())
+    return lines
 
 
 def test_a_submit_meanwhile_is_a_clear_error_and_leaves_nothing(world: ServerWorld, server: Server) -> None:
@@ -89,18 +95,20 @@ def test_a_submit_meanwhile_is_a_clear_error_and_leaves_nothing(world: ServerWor
 
     world.record("PostgreSQL down at submit", "ledger-unavailable (to the caller)", answer["took"])
     assert answer["error"] == "ledger-unavailable"
-    assert answer["took"] < SUBMIT_PATIENCE + 3
+    assert answer["took"] < 3 * SUBMIT_PATIENCE
     assert world.rows() == {}
-    task = until(lambda: worker.try_submit("quick", 1).get("id"), 5, "a submit after it")
+    task = until(lambda: worker.try_submit("quick", 1).get("id"), BACK, "a submit after it")
     assert world.written(task, BACK)["status"] == "completed"
 
 
-def test_a_submit_waits_for_a_server_that_is_back_soon(world: ServerWorld, server: Server) -> None:
-    worker = world.worker()
-    server.crash()
+def test_a_submit_waits_for_a_server_that_is_back_soon(world: ServerWorld, proxy: Proxy) -> None:
+    """Behind a proxy: a real one may take as long to be back as a submit waits."""
+    worker = world.worker(url=world.over_the_network(proxy.port))
+    proxy.cut()
     worker.order(do="submit", name="quick", args=[1], using={})
-    server.start()
-    until(lambda: len(world.rows()) == 1, SUBMIT_PATIENCE, "it is submitted")
+    time.sleep(0.5)  # it has been tried meanwhile, more than once
+    proxy.mend()
+    until(lambda: len(world.rows()) == 1, BACK, "it is submitted")
     assert world.written(next(iter(world.rows())), BACK)["status"] == "completed"
 
 
@@ -108,11 +116,11 @@ def test_what_waits_to_be_picked_up_survives(world: ServerWorld, server: Server)
     task = world.submitter().submit("quick", 1)
     server.restart()
     world.worker()
-    assert world.written(task, 5)["status"] == "completed"
+    assert world.written(task, BACK)["status"] == "completed"
 
 
 def test_nobody_is_lost_for_an_outage_that_is_longer_than_every_lease(worlds: Worlds, server: Server) -> None:
-    world = worlds(lease=1.0)
+    world = worlds(lease=4.0)
     first, second = world.worker(), world.worker()
     tasks = [worker.submit("held", world.gate()) for worker in (first, second)]
     for task in tasks:
@@ -120,9 +128,9 @@ def test_nobody_is_lost_for_an_outage_that_is_longer_than_every_lease(worlds: Wo
 
     server.crash()
     begun = time.monotonic()
-    until(lambda: time.monotonic() - begun > 2.5, 4, "every lease is over")
+    until(lambda: time.monotonic() - begun > 5, BACK, "every lease is over")
     server.start()
-    until(lambda: beaten_since(world, world.now()), 5, "both are heard again")
+    until(lambda: beaten_since(world, world.now()), BACK, "both are heard again")
     world.open_gate()
 
     for task in tasks:
@@ -135,7 +143,7 @@ def beaten_since(world: ServerWorld, instant: int) -> bool:
     def all_heard() -> bool:
         return all(row["heard_at"] >= instant for row in world.workers().values())
 
-    return bool(until(all_heard, 5, "a heartbeat of each worker"))
+    return bool(until(all_heard, BACK, "a heartbeat of each worker"))
 
 
 def test_a_worker_killed_meanwhile_is_lost_by_its_lease(worlds: Worlds, server: Server) -> None:
@@ -149,7 +157,7 @@ def test_a_worker_killed_meanwhile_is_lost_by_its_lease(worlds: Worlds, server: 
     server.start()
     back = time.monotonic()
 
-    row = world.written(task, 8)
+    row = world.written(task, BACK)
     world.record("killed while PostgreSQL was down, lease of 2 s", f"failed / {row['reason']}", time.monotonic() - back)
     assert (row["status"], row["reason"]) == ("failed", "worker_lost")
 

@@ -86,7 +86,7 @@ def test_a_replica_answers_late_but_truly_and_is_asked_to_write_nothing(world: S
     worker = world.worker()
     known = worker.submit("quick", 1)
     assert world.written(known, BACK)["status"] == "completed"
-    replica = server.standby(recovery_min_apply_delay="1500ms")
+    replica = server.standby()
     page = Ledger(store_of(f"{replica.url()}?schema={world.schema}"))
     try:
         page.open()
@@ -97,9 +97,12 @@ def test_a_replica_answers_late_but_truly_and_is_asked_to_write_nothing(world: S
             except TaskNotFound:
                 return None  # what a page is told just after its submit, and bears for a while
 
+        replica.sql("SELECT pg_wal_replay_pause()")
+        until(lambda: replica.sql("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], 20, "the replica lags")
         task = worker.submit("quick", 2)
         assert world.written(task, BACK)["status"] == "completed"
         assert seen(task) is None
+        replica.sql("SELECT pg_wal_replay_resume()")
         found = until(lambda: seen(task), 20, "the replica has heard of it")
         assert found.status in ("running", "completed")
         until(lambda: page.get(task).settled, 20, "and how it ended")

@@ -53,7 +53,7 @@ def test_a_kill_is_seen_by_a_page_alone(world: ServerWorld) -> None:
 
 
 def test_a_frozen_worker_is_lost_by_its_lease_and_nothing_flips_when_it_thaws(worlds: Worlds) -> None:
-    world = worlds(lease=1.5)
+    world = worlds(lease=4.0)
     victim, other = world.worker(), world.worker()
     task = victim.submit("held", world.gate(), attempts=2)
     world.executing(task)

@@ -19,7 +19,7 @@ from settled import Ledger, Snapshot, Status
 from settled.stores.urls import store_of
 from tests.crash import functions
 from tests.crash.eyes import Eyes, Row, SQLiteEyes
-from tests.crash.processes import Host, Process, until
+from tests.crash.processes import STARTS_WITHIN, Host, Process, until
 from tests.crash.witness import Witness
 
 KILLED = 2.0
@@ -280,7 +280,7 @@ class FileWorld(World):
     def script(self, name: str, *arguments: str) -> Process:
         """Start a script of this folder beside the app; return when it has said its first line."""
         process = self.start([sys.executable, "-m", f"tests.crash.{name}", str(self.path), *arguments], {})
-        process.heard(within=10)
+        process.heard(STARTS_WITHIN)
         return process
 
     def count(self, status: str) -> int:

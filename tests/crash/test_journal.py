@@ -27,4 +27,4 @@ def test_what_a_killed_process_could_not_write_is_written_by_the_next_one_of_its
     rows = [world.written(task, 10 + UNLOCKED) for task in tasks]
     assert [row["status"] for row in rows] == ["completed"] * len(tasks)
     assert len(world.executions()) == len(tasks)
-    until(lambda: not list(folder.glob("journal-*.jsonl")), 5, "the journal is cleaned up")
+    until(lambda: not list(folder.glob("journal-*.jsonl")), 20, "the journal is cleaned up")

@@ -14,8 +14,10 @@ from tests.crash.processes import Host, until
 from tests.crash.world import HELD, World
 
 Disk = MountedDisk | ShimmedDisk
-WRITTEN = 1.5
-"""Seconds from the moment that there is room until what waited for it is written."""
+WRITTEN = 5.0
+"""Seconds from the moment that there is room until what waited for it is written, on a busy machine."""
+WITHIN = 20.0
+"""Seconds that a test waits for what nothing hinders any more."""
 
 
 @pytest.fixture(params=[small_disk, ShimmedDisk], ids=["mounted", "shimmed"])
@@ -31,7 +33,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
 @pytest.fixture
 def small(disk: Disk, worlds: Worlds) -> World:
     """A world whose ledger is on a small disk of its own."""
-    return worlds(ledger_folder=disk.folder, lease=1)
+    return worlds(ledger_folder=disk.folder, lease=4)
 
 
 def test_a_submit_says_at_once_that_the_disk_is_full_and_leaves_nothing(small: World, disk: Disk) -> None:
@@ -43,10 +45,10 @@ def test_a_submit_says_at_once_that_the_disk_is_full_and_leaves_nothing(small: W
 
     assert answer["error"] == "ledger-full"
     assert "Free some room" in answer["message"]
-    assert answer["took"] < 1
+    assert answer["took"] < 4, "it waited for room"
     disk.make_room()
     task = worker.submit("quick", 2)
-    assert small.written(task, 2)["status"] == "completed"
+    assert small.written(task, WITHIN)["status"] == "completed"
     assert list(small.rows()) == [task]
 
 
@@ -56,7 +58,7 @@ def end_on_a_full_disk(small: World, disk: Disk, worker: Host, names: Sequence[s
     for task in tasks:
         small.executing(task)
     disk.fill()
-    until(lambda: "error" in worker.try_submit("quick", "x" * 200_000), 3, "nothing can be written")
+    until(lambda: "error" in worker.try_submit("quick", "x" * 200_000), WITHIN, "nothing can be written")
     small.open_gate()
     return tasks
 
@@ -82,7 +84,7 @@ def test_a_poll_past_the_bound_answers_failed_on_a_full_disk_and_is_never_contra
     tasks = end_on_a_full_disk(small, disk, worker, HELD[:2], timeout=2, start_timeout=0.5)
     bound = max(small.row(task)["settles_at"] for task in tasks)
 
-    until(lambda: small.now() >= bound, 5, "the bound is reached")
+    until(lambda: small.now() >= bound, WITHIN, "the bound is reached")
     for process in (worker, web):
         for task in tasks:
             answer = process.look(task)
@@ -92,13 +94,13 @@ def test_a_poll_past_the_bound_answers_failed_on_a_full_disk_and_is_never_contra
     )
     disk.make_room()
 
-    assert {small.written(task, 3)["reason"] for task in tasks} == {"timeout"}
+    assert {small.written(task, WITHIN)["reason"] for task in tasks} == {"timeout"}
 
 
 def test_a_server_that_starts_on_a_full_disk_answers_and_works_once_there_is_room(small: World, disk: Disk) -> None:
     first = small.worker(environment=disk.environment)
     done = first.submit("quick", 1)
-    small.written(done, 2)
+    small.written(done, WITHIN)
     first.kill()
     waiting = small.submit("quick", 2)
     disk.fill()
@@ -109,20 +111,20 @@ def test_a_server_that_starts_on_a_full_disk_answers_and_works_once_there_is_roo
     assert second.try_submit("quick", "x" * 200_000)["error"] == "ledger-full"
     disk.make_room()
 
-    assert small.written(waiting, 3)["status"] == "completed"
-    assert small.written(second.submit("quick", 3), 3)["status"] == "completed"
+    assert small.written(waiting, WITHIN)["status"] == "completed"
+    assert small.written(second.submit("quick", 3), WITHIN)["status"] == "completed"
 
 
 def test_a_process_that_starts_on_a_full_disk_answers_for_what_has_settled(small: World, disk: Disk) -> None:
     worker = small.worker(environment=disk.environment)
     done = worker.submit("quick", 1)
     overdue = small.submit("held", small.gate(), start_timeout=0.2, timeout=0.2, attempts=1)
-    small.written(done, 2)
+    small.written(done, WITHIN)
     disk.fill()
     worker.kill()
 
     web = small.submitter(environment=disk.environment)
 
     assert web.look(done)["status"] == "completed"
-    until(lambda: web.look(overdue)["settled"], 5, "it answers for what is overdue too")
+    until(lambda: web.look(overdue)["settled"], WITHIN, "it answers for what is overdue too")
     disk.make_room()

@@ -19,7 +19,7 @@ from tests.crash.world import Execution, FileWorld, gone
 
 WITHIN = 20.0
 """Seconds that a test waits for what comes in a few."""
-TIMEOUT = 2.0
+TIMEOUT = 6.0
 
 
 @pytest.fixture

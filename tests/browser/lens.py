@@ -12,7 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.served import ROOT, Process, free_port
+from tests.browser.served import ROOT, Process
+from tests.ports import free_port
 
 PYTHON_PATH = os.pathsep.join([str(ROOT / "examples"), str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 

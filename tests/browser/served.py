@@ -20,6 +20,7 @@ import httpx
 from playwright.sync_api import Page
 
 from tests.browser.app import LOG
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN = 30.0
@@ -46,12 +47,6 @@ def until(condition: Callable[[], Any], within: float, what: str) -> Any:
             return answer
         assert time.monotonic() < end, f"not within {within:g} s: {what}"
         time.sleep(0.03)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from settled.ids import new_id
-from tests.browser.served import GRACE, ROOT, Process, free_port
+from tests.browser.served import GRACE, ROOT, Process
+from tests.ports import free_port
 
 AXE = ROOT / "js/node_modules/axe-core/axe.min.js"
 LONG_TASK = 250

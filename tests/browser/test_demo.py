@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from settled.demo.faults import FAULTS
 from settled.demo.pages import PAGES
 from settled.demo.site import MISBEHAVIOURS
-from tests.browser.served import Process, free_port
+from tests.browser.served import Process
+from tests.ports import free_port
 
 BUSY = 15.0  # seconds allowed beyond what the table says, since other tests run on the same processors
 LONGEST_WORK = 8.0  # seconds that the task for one page may take

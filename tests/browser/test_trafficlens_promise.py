@@ -14,7 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.lens import PYTHON_PATH, Lens, Site, all_ended, lens_and_site, look_up, rows
-from tests.browser.served import BUSY, GRACE, Process, free_port, until
+from tests.browser.served import BUSY, GRACE, Process, until
+from tests.ports import free_port
 from trafficlens.site.figures import read_sites
 
 KINDS = ["slow", "busy", "broken", "redesigned", "hungry", "empty", "half"] * 2 + ["hangs"]

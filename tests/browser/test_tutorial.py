@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.served import Process, free_port
+from tests.browser.served import Process
 from tests.docs.pages import ROOT, Fence, fences
+from tests.ports import free_port
 
 BOUND = 90
 

@@ -14,7 +14,7 @@ import pytest
 
 import settled
 from settled import End
-from tests.browser.served import free_port
+from tests.ports import port_without_a_server
 
 OPEN = {"settled": False, "status": "running", "settles_in": 60, "retry_after": 0.5}
 DONE = {
@@ -154,7 +154,8 @@ def test_a_body_that_trickles_is_given_up_on(server: Server, connection: str) ->
 
 
 def test_nobody_there_ends_as_unreachable() -> None:
-    ending = settled.wait(f"http://127.0.0.1:{free_port()}/tasks/0193", grace=0, patience=0.2)
+    with port_without_a_server() as port:
+        ending = settled.wait(f"http://127.0.0.1:{port}/tasks/0193", grace=0, patience=0.2)
     assert ending.end is End.UNREACHABLE
     assert "refused" in ending.message
 

@@ -16,6 +16,7 @@ import yaml
 from tests import brokers
 from tests.crash.processes import ROOT, Process, until
 from tests.engines.ledgers import PostgresLedger
+from tests.ports import free_port
 
 FOLDER = ROOT / "examples" / "compose"
 PATIENT = 60.0
@@ -46,7 +47,7 @@ class Picture:
 
     def page(self, name: str) -> httpx.Client:
         """Start a web process on a free port of this machine; return a page's connection to it."""
-        port = brokers.free_port()
+        port = free_port()
         service = self._services[name]
         service["command"] = service["command"].replace("0.0.0.0 --port 8000", f"127.0.0.1 --port {port}")
         self.start(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+
+from tests.ports import free_port
 
 STARTS_WITHIN = 15.0
 
@@ -30,8 +31,7 @@ class Pooler:
         assert found is not None, "pgbouncer is missing"
         known = conninfo_to_dict(server)
         self._folder = Path(tempfile.mkdtemp(prefix="settled-pooler-"))
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         password = f"password={known['password']}" if "password" in known else ""
         (self._folder / "ini").write_text(
             f"""[databases]

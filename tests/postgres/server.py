@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+
+from tests.ports import free_port
 
 LOOPBACK = "127.0.0.1"
 ACCOUNT = "postgres"
@@ -48,7 +49,7 @@ class Server:
         self._folder = Path(tempfile.mkdtemp(prefix="settled-pg-"))
         self._data = self._folder / "data"
         self.host = host
-        self.port = _free_port() if host == LOOPBACK else 5432
+        self.port = free_port() if host == LOOPBACK else 5432
         self._inside = inside
         self._account = pwd.getpwnam(ACCOUNT) if os.geteuid() == 0 else None
         if self._account is not None:
@@ -187,9 +188,3 @@ def children(pid: int) -> Sequence[int]:
     """The processes that a process has started and that live."""
     answer = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, timeout=10, check=False)
     return [int(child) for child in answer.stdout.split()]
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

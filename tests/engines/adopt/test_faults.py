@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests import brokers
 from tests.crash.processes import until
 from tests.engines.adopt.app import Settings, make
 from tests.engines.adopt.world import AdoptedWorld
+from tests.ports import port_without_a_server
 
 pytestmark = [pytest.mark.xdist_group("adopt-faults"), pytest.mark.crash]
 
@@ -144,8 +146,15 @@ def test_the_whole_worker_killed_loses_what_it_ran(tmp_path: Path) -> None:
         shop.close()
 
 
-def test_a_publish_that_fails_settles_its_row(tmp_path: Path) -> None:
-    app, tasks = make(settings(tmp_path, f"amqp://guest:guest@127.0.0.1:{brokers.free_port()}//"))
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The address of a broker that is not there."""
+    with port_without_a_server() as port:
+        yield f"amqp://guest:guest@127.0.0.1:{port}//"
+
+
+def test_a_publish_that_fails_settles_its_row(tmp_path: Path, nobody: str) -> None:
+    app, tasks = make(settings(tmp_path, nobody))
     with pytest.raises(OperationalError):
         app.tasks["add"].apply_async((1, 2), task_id="unpublished")
     row = tasks.get("unpublished")
@@ -154,8 +163,8 @@ def test_a_publish_that_fails_settles_its_row(tmp_path: Path) -> None:
     tasks.stop()
 
 
-def test_with_the_ledger_away_nothing_is_published(tmp_path: Path) -> None:
-    app, tasks = make(settings(tmp_path, f"amqp://guest:guest@127.0.0.1:{brokers.free_port()}//"))
+def test_with_the_ledger_away_nothing_is_published(tmp_path: Path, nobody: str) -> None:
+    app, tasks = make(settings(tmp_path, nobody))
     assert tasks.ledger.counts()["pending"] == 0
     for file in tmp_path.glob("tasks.db*"):
         file.rename(tmp_path / f"away-{file.name}")

@@ -17,8 +17,9 @@ import psycopg
 import pytest
 
 from tests.browser.lens import PYTHON_PATH
-from tests.browser.served import Process, free_port, until
+from tests.browser.served import Process, until
 from tests.engines.ledgers import PostgresLedger
+from tests.ports import free_port
 
 BOUND = 60.0
 Ask = Callable[[str], list[tuple[Any, ...]]]

@@ -54,17 +54,16 @@ def test_any_mess_becomes_rows_in_the_order_given_and_known_ones_are_there_at_on
     assert site.asked() == before, "what is known is not fetched again"
 
 
-def test_a_page_that_is_reloaded_in_the_middle_goes_on_and_starts_nothing_twice(
-    lens: Lens, site: Site, page: Page
-) -> None:
+def test_a_page_that_is_reloaded_in_the_middle_goes_on_and_starts_nothing_twice(tmp_path: Path, page: Page) -> None:
     domains = [f"again{i}.slow.test" for i in range(3)]
-    page.goto(lens.page())
-    look_up(page, " ".join(domains))
-    expect(page.locator("tr.row[data-state=waiting] .clock").first).to_contain_text("at most")
-    page.reload()
-    all_ended(page, 60)
-    assert states(page) == dict.fromkeys(domains, "ready")
-    assert [len(site.asked()[domain]) for domain in domains] == [1, 1, 1]
+    with lens_and_site(tmp_path, "--slow", "5", retry_after=1, timeout=60) as (lens, site):  # time for the reload
+        page.goto(lens.page())
+        look_up(page, " ".join(domains))
+        expect(page.locator("tr.row[data-state=waiting] .clock").first).to_contain_text("at most")
+        page.reload()
+        all_ended(page, 60)
+        assert states(page) == dict.fromkeys(domains, "ready")
+        assert [len(site.asked()[domain]) for domain in domains] == [1, 1, 1]
 
 
 def test_a_failed_row_says_why_and_may_be_tried_again_when_its_time_has_come(

@@ -70,7 +70,7 @@ def test_every_fault_of_a_group_ends_as_the_table_says(demo: str, group: str) ->
 @pytest.mark.slow
 def test_a_clock_that_is_set_moves_no_deadline_in_either_direction(demo: str) -> None:
     timeout = float(FAULTS["clock-set"].limits["timeout"])
-    begun = httpx.post(f"{demo}/demo/faults/clock-set")
+    begun = httpx.post(f"{demo}/demo/faults/clock-set", timeout=30)
     body = begun.json()
     while not body["settled"]:
         assert 0 < body["settles_in"] < 120
@@ -81,11 +81,11 @@ def test_a_clock_that_is_set_moves_no_deadline_in_either_direction(demo: str) ->
 
 
 def test_the_table_is_what_machines_are_told(demo: str) -> None:
-    told = httpx.get(f"{demo}/demo/faults").json()
+    told = httpx.get(f"{demo}/demo/faults", timeout=30).json()
     assert [fault["name"] for fault in told] == list(FAULTS)
     assert {fault["reason"] for fault in told} <= {None, *Reason}
     assert all(fault["within"] > 0 and fault["title"] and fault["what"] for fault in told)
 
 
 def test_a_fault_that_is_not_in_the_table_is_not_found(demo: str) -> None:
-    assert httpx.post(f"{demo}/demo/faults/no-such-fault").status_code == 404
+    assert httpx.post(f"{demo}/demo/faults/no-such-fault", timeout=30).status_code == 404

@@ -28,7 +28,11 @@ async def traffic(key: str) -> int:
     number = os.lseek(log, 0, os.SEEK_CUR) // len(line)
     await asyncio.sleep(0.05 * (1 + number % 7))
     for hold in held.iterdir():
-        hold.write_text(str(os.getpid()))
+        try:
+            with hold.open("r+") as file:  # not made anew if it was taken away just now
+                file.write(str(os.getpid()))
+        except FileNotFoundError:
+            continue
         while hold.exists():  # noqa: ASYNC110 - another process takes it away
             await asyncio.sleep(0.01)
     if number % 5 in (1, 3):

@@ -67,8 +67,7 @@ def test_one_key_hammered_by_processes_that_are_killed_is_refreshed_by_one_at_a_
         for number in range(KILLS):
             hold = held / str(number)
             hold.touch()
-            until(lambda hold=hold: [witness.look(), hold.read_text()][1], 30, "somebody refreshes the key")
-            busy = int(hold.read_text())
+            busy = int(until(lambda hold=hold: [witness.look(), hold.read_text()][1], 30, "somebody refreshes the key"))
             victim = next(p for p in processes if (p.pid == busy) == (number != 1))  # once one that only waits
             victim.kill()
             victim.close()

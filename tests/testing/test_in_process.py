@@ -81,10 +81,10 @@ def test_a_server_s_clock_cannot_be_moved() -> None:
 @pytest.mark.crash
 def test_whoever_waits_for_a_server_that_was_killed_hears_the_truth_of_the_next(stage: Stage) -> None:
     server = stage.serve("tests.testing.app:app", shop.tasks)
-    location = httpx.post(f"{server.url}/orders").headers["location"]
+    location = httpx.post(f"{server.url}/orders", timeout=30).headers["location"]
     server.kill()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(server.url + location)
+        httpx.get(server.url + location, timeout=30)
     server.restart()
     ending = settled.wait(server.url + location)
     assert ending.completed or ending.reason == "worker_lost"

@@ -127,11 +127,19 @@ def test_a_test_is_not_begun_that_would_wait_for_minutes(stage: Stage) -> None:
 
 def test_a_postgresql_is_away_while_the_task_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SETTLED_STATE_FOLDER", str(tmp_path))
-    with Stage(tmp_path, servers.postgres()) as stage:
-        report = stage.run(shop.order, 21, fault=LedgerAway(1.0))
-    assert report.result == 42
-    assert report.seconds is not None
-    assert report.seconds >= 1.0
+    attempts = []
+    for number in range(3):  # a worker that stands still as the server is back has no lock there, and so may be lost
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Stage(folder, servers.postgres()) as stage:
+            report = stage.run(shop.order, 21, fault=LedgerAway(1.0), attempts=2)
+        assert report.result == 42
+        assert report.seconds is not None
+        assert report.seconds >= 1.0
+        attempts.append(report.attempts)
+        if report.attempts == 1:
+            break
+    assert attempts[-1] == 1, "the outcome of the first attempt is lost each time"
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

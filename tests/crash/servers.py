@@ -13,7 +13,7 @@ from tests.crash.processes import Process, until
 from tests.crash.world import World
 
 STARTS_WITHIN = 20.0
-ANSWERS_WITHIN = 10.0
+ANSWERS_WITHIN = 20.0
 
 
 class Address:

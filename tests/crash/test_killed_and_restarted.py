@@ -9,6 +9,9 @@ import pytest
 from tests.crash.processes import until
 from tests.crash.world import HELD, NOTICED, World
 
+WITHIN = 20.0
+"""Seconds that a test waits for what is a matter of a moment."""
+
 
 @pytest.mark.parametrize("name", HELD)
 def test_a_server_that_comes_back_settles_what_it_ran_when_it_was_killed(world: World, name: str) -> None:
@@ -33,11 +36,11 @@ def test_a_server_that_comes_back_goes_on_with_what_has_attempts_left(world: Wor
     server.kill()
 
     again = world.worker()
-    assert world.executing(task, attempt=2).pid == again.pid
+    assert world.executing(task, attempt=2, within=WITHIN).pid == again.pid
     world.open_gate()
 
-    assert world.written(task, 5)["status"] == "completed"
-    assert world.written(waiting, 5)["status"] == "completed"
+    assert world.written(task, WITHIN)["status"] == "completed"
+    assert world.written(waiting, WITHIN)["status"] == "completed"
 
 
 def test_a_server_killed_twice_in_a_row_runs_the_third_attempt(world: World) -> None:
@@ -46,14 +49,14 @@ def test_a_server_killed_twice_in_a_row_runs_the_third_attempt(world: World) -> 
     world.executing(task)
     first.kill()
     second = world.worker()
-    world.executing(task, attempt=2)
+    world.executing(task, attempt=2, within=WITHIN)
     second.kill()
 
     third = world.worker()
-    world.executing(task, attempt=3)
+    world.executing(task, attempt=3, within=WITHIN)
     world.open_gate()
 
-    assert world.written(task, 5)["status"] == "completed"
+    assert world.written(task, WITHIN)["status"] == "completed"
     assert [execution.pid for execution in world.executions(task)] == [first.pid, second.pid, third.pid]
 
 
@@ -63,7 +66,7 @@ def test_a_server_killed_twice_in_a_row_settles_what_has_no_attempt_left(world: 
     world.executing(task)
     first.kill()
     second = world.worker()
-    world.executing(task, attempt=2)
+    world.executing(task, attempt=2, within=WITHIN)
     second.kill()
 
     back = time.monotonic()
@@ -93,7 +96,7 @@ def test_a_server_killed_again_while_it_starts_loses_nothing(world: World) -> No
 
     world.open_gate()
     last = world.worker()
-    row = world.written(task, 5)
+    row = world.written(task, WITHIN)
 
     if row["status"] == "failed":  # the last but one had already claimed it
         assert row["reason"] == "worker_lost"
@@ -106,7 +109,7 @@ def test_a_process_killed_while_it_makes_the_ledger_leaves_one_that_works(world:
 
     task = world.worker().submit("quick", 1)
 
-    assert world.written(task, 5)["status"] == "completed"
+    assert world.written(task, WITHIN)["status"] == "completed"
 
 
 def test_a_submit_that_returned_survives_the_kill_of_its_process(world: World) -> None:
@@ -117,7 +120,7 @@ def test_a_submit_that_returned_survives_the_kill_of_its_process(world: World) -
     world.worker()
 
     for task in world.rows():
-        assert world.written(task, 5)["status"] == "completed"
+        assert world.written(task, WITHIN)["status"] == "completed"
         assert len(world.executions(task)) == 1
 
 

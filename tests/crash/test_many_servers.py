@@ -29,7 +29,7 @@ def test_four_servers_execute_each_task_exactly_once(worlds: Worlds) -> None:
             )
 
     tasks = EACH * (SERVERS + 1)
-    until(lambda: sum(row["status"] == "completed" for row in world.rows().values()) == tasks, 20, "all have completed")
+    until(lambda: sum(row["status"] == "completed" for row in world.rows().values()) == tasks, 60, "all have completed")
 
     world.record(
         f"{SERVERS} servers on one file, {tasks} tasks", "completed, each executed once", time.monotonic() - begun
@@ -43,15 +43,17 @@ def test_four_servers_execute_each_task_exactly_once(worlds: Worlds) -> None:
 
 def test_of_four_servers_three_may_be_killed_in_turn_and_everything_settles(worlds: Worlds) -> None:
     world = worlds(concurrency=5)
+    _ = world.ledger  # it makes the file, which is another test's matter
     servers = [world.worker(wait=False) for _ in range(SERVERS)]
     for server in servers:
         server.ready()
     tasks = [server.submit("sleeps", 0.4, attempts=4) for server in servers for _ in range(8)]
 
     for server in servers[:-1]:
-        until(lambda pid=server.pid: any(e.pid == pid for e in world.executions()), 5, "it has run something")
+        until(lambda pid=server.pid: any(e.pid == pid for e in world.executions()), 20, "it has run something")
         server.kill()
-    until(lambda: all(row["status"] == "completed" for row in world.rows().values()), 20, "all have completed")
+    until(lambda: all(row["status"] == "completed" for row in world.rows().values()), 60, "all have completed")
 
     assert len(world.rows()) == len(tasks)
-    assert world.ledger.workers()[0].pid == servers[-1].pid
+    alone = [servers[-1].pid]
+    until(lambda: [worker.pid for worker in world.ledger.workers()] == alone, 20, "the dead have no rows any more")

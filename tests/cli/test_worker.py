@@ -156,7 +156,7 @@ def test_the_second_signal_ends_at_once_and_the_task_is_lost_at_once(tasks, work
     process.signal(signal.SIGTERM)
     process.says("drains")
     process.signal(signal.SIGTERM)
-    assert process.ended(5) == -signal.SIGTERM
+    assert process.ended(ENDS_WITHIN) == -signal.SIGTERM
     assert task.refresh().reason is Reason.WORKER_LOST
 
 
@@ -170,8 +170,8 @@ def test_a_second_signal_ends_it_though_a_task_holds_the_event_loop(tasks, worke
         process.signal(signal.SIGTERM)
         return not process.alive
 
-    until(told_again, 5, "it ends")
-    assert process.ended(1) == -signal.SIGTERM
+    until(told_again, ENDS_WITHIN, "it ends")
+    assert process.ended(ENDS_WITHIN) == -signal.SIGTERM
     assert task.refresh().reason is Reason.WORKER_LOST
 
 

@@ -91,6 +91,8 @@ def of_each(outcome: Outcome, number: int) -> list[Outcome]:
 def raised(error: BaseException) -> Outcome:
     """The outcome of raising ``error``, whatever it is."""
     try:
+        if isinstance(error, MemoryError):  # what used it up is still held by the calls that it came through
+            traceback.clear_frames(error.__traceback__)
         public = isinstance(error, PublicError)
         return Outcome(
             Reason.EXCEPTION,
@@ -104,7 +106,7 @@ def raised(error: BaseException) -> Outcome:
         return Outcome(
             Reason.EXCEPTION,
             message="The task function raised an error that cannot be described.",
-            error_type="Exception",
+            error_type="MemoryError" if isinstance(error, MemoryError) else "Exception",
         )
 
 

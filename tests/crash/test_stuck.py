@@ -63,8 +63,10 @@ def test_a_page_that_polls_elsewhere_is_answered_while_the_worker_keeps_the_inte
     seen = world.polled(task, within=WITHIN)
 
     assert seen.reason == "timeout"
+    assert seen.started_at is not None
     assert seen.finished_at is not None
     assert world.open_at < seen.deadline_at <= seen.finished_at
+    assert (seen.deadline_at - seen.started_at - seen.timeout_ms) / 1000 < LATE
 
 
 def test_the_next_attempt_of_a_stuck_one_runs_elsewhere_and_the_stuck_one_is_refused(world: World) -> None:

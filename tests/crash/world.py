@@ -26,13 +26,14 @@ KILLED = 2.0
 """Seconds from a kill to ``failed``, as the issue asks; on a machine that stands still now and then, of the
 ``quickest``."""
 NOTICED = 8.0
-"""The same where one has to do: still before a sweeper's thorough look, which comes after 10,
-and long before a lease of 30 is over. What it really took is recorded."""
+"""The same where one kill has to do: still before a sweeper's thorough look, which comes after 10, and long before a
+lease of 30 is over. What it really took is recorded."""
 HELD = ["held", "held_in_thread", "held_in_process"]
 """One function for each isolation."""
 LATE = 0.5
 """Seconds past a deadline, likewise."""
 TRIES = 5
+"""Of which one has to be in time."""
 
 
 class Execution(NamedTuple):

@@ -91,7 +91,7 @@ HANGS = (
          "It never releases the interpreter lock: nothing in its process can run, or stop it.",
          culprits.busy_loop_gil, Reason.TIMEOUT, (IN_A_PROCESS,), takes=2.0, limits=HANG),
     Kind("busy-loop-gil", "A busy loop in C", "Its worker cannot even send its heartbeat, and is given up on.",
-         culprits.busy_loop_gil, Reason.WORKER_LOST, (WORKER_THREAD, WORKER_LOOP), takes=3.0,
+         culprits.busy_loop_gil, Reason.WORKER_LOST, (WORKER_THREAD, WORKER_LOOP), takes=5.0,
          limits={"timeout": 20.0}),
     Kind("late-result", "A result after the timeout",
          "The time is up, the verdict stands, and then a result comes in: refused.",

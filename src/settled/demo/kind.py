@@ -20,7 +20,7 @@ NOWHERE: Home = (Place.NOWHERE, "none")
 EVERYWHERE = (ON_THE_LOOP, IN_A_THREAD, IN_A_PROCESS)
 DEADLY = (IN_A_PROCESS, WORKER_THREAD, WORKER_LOOP)  # only a process of its own dies without its neighbours
 
-USUAL = {"timeout": 5.0, "start_timeout": 60.0, "backoff": 0.2}
+USUAL = {"timeout": 15.0, "start_timeout": 60.0, "backoff": 0.2}
 EXTRA = {Place.SERVER: 1.5, Place.WORKER: 4.0, Place.SCRATCH: 2.0, Place.NOWHERE: 5.0}
 EXTRA_FOR_A_PROCESS = 3.0
 """Seconds allowed beyond what the fault itself takes, if nothing else goes on: a process, or a worker, starts first."""

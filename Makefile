@@ -5,7 +5,7 @@
 
 PORT    ?= 8000
 LEDGER  ?=
-JOBS    ?= 4
+JOBS    ?= 5
 TESTS   ?=
 BENCH   ?=
 SOAK    ?=
@@ -38,8 +38,7 @@ demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000, TrafficLens beside
 trafficlens: $(VENV)/.demo ## run TrafficLens by itself (PORT=, LEDGER=, TRAFFIC_SOURCE=)
 	PYTHONPATH=examples LEDGER='$(LEDGER)' exec $(BIN)/python -m trafficlens --port $(PORT)
 
-test: lint test-js ## lint, then every test against the built wheel, with 100,000 simulated schedules beside (JOBS= processes)
-	$(BIN)/python tools/beside.py $(MAKE) test-py --beside $(MAKE) simulate
+test: lint test-js test-py ## lint, then every test, against the built wheel (JOBS= processes)
 
 test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= what to pass on to pytest)
 	@$(TESTENV)/bin/python tests/browser/chromium.py >/dev/null || tools/apt.sh chromium fonts-liberation || \

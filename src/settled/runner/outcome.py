@@ -90,8 +90,9 @@ def of_each(outcome: Outcome, number: int) -> list[Outcome]:
 
 def raised(error: BaseException) -> Outcome:
     """The outcome of raising ``error``, whatever it is."""
+    out_of_memory = issubclass(type(error), MemoryError)  # its ``__class__`` may raise
     try:
-        if isinstance(error, MemoryError):  # what used it up is still held by the calls that it came through
+        if out_of_memory:  # what used it up is still held by the calls that it came through
             traceback.clear_frames(error.__traceback__)
         public = isinstance(error, PublicError)
         return Outcome(
@@ -106,7 +107,7 @@ def raised(error: BaseException) -> Outcome:
         return Outcome(
             Reason.EXCEPTION,
             message="The task function raised an error that cannot be described.",
-            error_type="MemoryError" if isinstance(error, MemoryError) else "Exception",
+            error_type="MemoryError" if out_of_memory else "Exception",
         )
 
 

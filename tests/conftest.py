@@ -12,6 +12,7 @@ from importlib.metadata import version
 import pytest
 
 import settled
+import tests.effort  # noqa: F401 - before any test that has a number of examples
 
 MEASURED = "settled after a fault"
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}

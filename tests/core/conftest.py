@@ -1,30 +1,14 @@
-"""A machine for each test, with a ledger file and a clock that stands still.
-
-``SETTLED_EFFORT=20`` makes the property tests and the state machine twenty times as thorough.
-"""
+"""A machine for each test, with a ledger file and a clock that stands still."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from settled.ledger import Ledger
 from tests.core.host import Host
-
-EFFORT = int(os.environ.get("SETTLED_EFFORT", "1"))
-settings.register_profile(
-    "settled",
-    settings(),
-    max_examples=100 * EFFORT,
-    deadline=None,  # machines are busy
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("settled")
-
 
 BOTH = ("test_settle_on_read", "test_leases", "test_cancel_retry", "test_batches")
 """What runs on either database."""

@@ -24,8 +24,8 @@ from settled.policy import Policy
 from settled.records import Snapshot
 from settled.states import MOVES, Reason, Status
 from settled.stores.base import Change, Progress, Written
-from tests.core.conftest import EFFORT
 from tests.core.host import Host, HostStore, PostgresHostStore
+from tests.effort import EFFORT
 from tests.stores.making import new_task, success
 
 POLICIES = st.builds(

@@ -22,9 +22,9 @@ from settled.errors import LedgerUnavailable, NotAllowed
 from settled.latest import Latest
 from settled.ledger import Ledger
 from settled.states import Reason
-from tests.core.conftest import EFFORT
 from tests.core.host import Host
 from tests.core.test_any_history import ReadOnlyPostgresStore, ReadOnlyStore
+from tests.effort import EFFORT
 from tests.latest.process import Process, latest_of
 
 pytestmark = pytest.mark.timeout(300)
@@ -213,16 +213,17 @@ class History(RuleBasedStateMachine):
         if not hasattr(self, "host"):
             return
         rows = {
-            key: Row(None if value is None else str(value), *rest, bool(refreshing))
-            for key, value, *rest, refreshing in self.host.sql(
-                "SELECT key, value, got_at, last_error, failures, retry_at, task, refreshing FROM task_latest"
+            key: Row(*rest, bool(refreshing))
+            for key, *rest, refreshing in self.host.sql(
+                "SELECT key, CAST(value AS TEXT), got_at, last_error, failures, retry_at, task, refreshing "
+                "FROM task_latest"
             )
         }
         tasks = {
             task_id: Refreshed(*rest)
             for task_id, *rest in self.host.sql(
-                "SELECT id, latest, status, result_data, error_message, coalesce(finished_at, 0), retry_after_ms "
-                "FROM task_results WHERE latest IS NOT NULL"
+                "SELECT id, latest, status, CAST(result_data AS TEXT), error_message, "
+                "coalesce(finished_at, 0), retry_after_ms FROM task_results WHERE latest IS NOT NULL"
             )
         }
         bounds = dict(self.host.sql("SELECT id, settles_at FROM task_results"))

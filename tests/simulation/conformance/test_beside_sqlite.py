@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,11 +28,11 @@ from settled.stores.base import (
     Store,
 )
 from settled.stores.sqlite import SQLiteStore
+from tests.effort import EFFORT
 from tests.simulation.stand_ins import EPOCH_MS
 from tests.simulation.world import SimulatedWorld
 from tests.stores.making import POLICY, new_task, worker_row
 
-EFFORT = int(os.environ.get("SETTLED_EFFORT", "1"))
 NAMES = '["work"]'
 WORKERS = ("a", "b")
 LIMITS: dict[str, dict[str, int]] = {

@@ -24,6 +24,6 @@ for_workers = Tasks(URL, lease=LEASE, embedded=False, drain=1.0)
 
 
 def is_locked() -> bool:
-    """Whether somebody keeps all others from writing; never so on PostgreSQL, where no client can."""
+    """Whether somebody keeps all others from writing; never so on PostgreSQL, where a commit is one message."""
     store = store_of(URL)
     return isinstance(store, SQLiteStore) and sqlite_open.is_locked(store.path)

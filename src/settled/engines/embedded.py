@@ -182,9 +182,11 @@ class EmbeddedEngine:
         self._loop.call_soon(self._launch_born, rows)
 
     def _launch_born(self, rows: Sequence[Snapshot]) -> None:
-        self._launch_all(rows)
-        self._places.arrived(len(rows))
-        self._idle.ring()
+        try:
+            self._launch_all(rows)
+        finally:  # else a drain would wait for them in vain
+            self._places.arrived(len(rows))
+            self._idle.ring()
 
     def _not_born(self, isolation: str) -> None:
         self._free_place(isolation)

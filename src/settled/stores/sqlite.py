@@ -71,9 +71,9 @@ class SQLiteStore:
         self._closed = False
         if self._writer is not None:  # left by an open that failed, or of another file
             sqlite_open.close(self._writer)
-        if self._file() is None and sqlite_open.has_log(self.path) and self._locks.others("open-", self._presence):
-            raise LedgerUnavailable(_half_deleted(self.path))
         with translate(self.path), sqlite_open.a_database(self.path):
+            if self._file() is None and sqlite_open.has_log(self.path) and self._locks.others("open-", self._presence):
+                raise LedgerUnavailable(_half_deleted(self.path))
             self._writer = sqlite_open.connect(self.path, create=True)
             sqlite_open.migrate(self._writer, self.path, SQL)
             self._offset = sqlite_open.anchor(self._writer, self.clock, SQL, alone=self._alone())

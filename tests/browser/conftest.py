@@ -27,11 +27,16 @@ FLAGS = [
 ]
 
 
+BROWSERS = 2
+"""At once at most, however many workers: by itself one is what the whole run waits for."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))  # one browser, however many workers
+    here = [item for item in items if HERE in item.path.parents]
+    modules = sorted({item.path for item in here})
+    for item in here:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.xdist_group(f"browser-{modules.index(item.path) % BROWSERS}"))
 
 
 @pytest.fixture(scope="module")

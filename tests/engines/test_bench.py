@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from settled import Reason, Tasks
+from settled import Reason, Status, Task, Tasks
+from settled.stores.base import Change, Written
 
 WITHIN = 20.0
 
@@ -36,6 +38,55 @@ def test_one_call_is_given_up_on_for_all_of_its_tasks(tmp_path: Path) -> None:
         await tasks._service.end()
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("brought", ["in a thread", "on the loop", "with another"])
+def test_at_shutdown_what_is_being_claimed_runs_too(tmp_path: Path, brought: str) -> None:
+    tasks = Tasks(f"sqlite:///{tmp_path}/tasks.db", embedded=False, drain=20)
+    claimed, told = threading.Event(), threading.Event()
+
+    @tasks.task
+    async def one(item: str) -> str:
+        return item
+
+    @tasks.task(batch=2)
+    async def each(items: list[str]) -> list[str]:
+        return items
+
+    async def work() -> list[Task]:
+        if brought == "with another":
+            submitted = [await each.asubmit("a"), await each.asubmit("b")]
+        else:
+            submitted = [await one.asubmit("a")]
+        await tasks._service.abegin()
+        write = tasks.ledger.store.write
+
+        def tell_late(changes: Sequence[Change]) -> Written:
+            found = write(changes)
+            rows = [row for change, result in zip(changes, found.results, strict=True)
+                    if change.verb == "claim" for rows in result for row in rows]  # fmt: skip
+            if submitted[-1].id in {row.id for row in rows}:
+                claimed.set()
+                told.wait(WITHIN)
+            return found
+
+        tasks.ledger.store.write = tell_late  # type: ignore[method-assign]
+        first = submitted[0].id
+        if brought == "in a thread":
+            threading.Thread(target=tasks.carry, args=(first,), daemon=True).start()
+        else:
+            carrying.append(asyncio.create_task(tasks.acarry(first)))
+        assert await asyncio.to_thread(claimed.wait, WITHIN)
+        asyncio.get_running_loop().call_later(0.3, told.set)  # when the bench has begun to stop
+        await tasks._service.end()
+        return submitted
+
+    carrying: list[asyncio.Task[None]] = []
+    submitted = asyncio.run(work())
+    for task in submitted:
+        row = tasks.get(task.id)
+        assert row.status is Status.COMPLETED, row.error_message
+    tasks.stop()
 
 
 def test_who_carries_a_task_waits_no_longer_than_its_loop_is_open(

@@ -85,20 +85,30 @@ class Bench(EmbeddedEngine):
         A message for a task that has settled, runs elsewhere or is not known is dropped. ``refused`` says how often
         it was turned away just now, ``unsure`` that it may have been claimed for this process already.
         """
-        row = self._taken(task_id, refused, unsure)
-        if row is None:
+        self._places.expect()
+        try:
+            carried = self._begun(task_id, refused, unsure)
+        finally:
+            self.on_loop(self._arrived, 1)
+        if carried is None:
             return
-        carried = _Carried(row)
-        if self._carried.setdefault((row.id, row.attempt), carried) is not carried:
-            return
-        self.on_loop(self._launch_with_others, row)
         assert isinstance(carried.left, Future)
         assert isinstance(carried.written, Future)
         try:
-            self._await_leave(carried.left, self._leaves_within(row))
+            self._await_leave(carried.left, self._leaves_within(carried.row))
             carried.written.result(timeout=WRITTEN_WITHIN)
         except FutureTimeout:
-            log.warning(_LATE, row.attempt, row.id)
+            log.warning(_LATE, carried.row.attempt, task_id)
+
+    def _begun(self, task_id: str, refused: int, unsure: bool) -> _Carried | None:
+        row = self._taken(task_id, refused, unsure)
+        if row is None:
+            return None
+        carried = _Carried(row)
+        if self._carried.setdefault((row.id, row.attempt), carried) is not carried:
+            return None
+        self.on_loop(self._launch_with_others, row)
+        return carried
 
     def _await_leave(self, left: Future[None], seconds: float) -> None:
         """Not beyond the loop's own end: nothing leaves any more then, and the interpreter waits for this thread."""
@@ -167,6 +177,9 @@ class Bench(EmbeddedEngine):
     async def _claim(self) -> None:
         """Nothing is looked for: what is due is brought."""
 
+    def _expects(self) -> bool:
+        return super()._expects() or self._gate.asked
+
     # -- what was let through, on the loop
 
     def _begin(self, row: Snapshot) -> _Carried:
@@ -187,6 +200,7 @@ class Bench(EmbeddedEngine):
         else:
             others = self._ledger.aclaim(str(self._ledger.worker), [row.name], size - 1)
             others.add_done_callback(partial(self._launch_one_call, row))
+            self._awaited(others)
 
     def _launch_one_call(self, row: Snapshot, claim: asyncio.Future[list[Snapshot]]) -> None:
         others = [] if claim.exception() else claim.result()
@@ -207,7 +221,7 @@ class Bench(EmbeddedEngine):
             nothing = self._loop.create_future()
             nothing.set_result([])
             return nothing
-        return self._ledger.aclaim_these(worker, self._claimable(), task_ids)
+        return self._awaited(self._ledger.aclaim_these(worker, self._claimable(), task_ids))
 
     def _claimable(self) -> list[str]:
         return [name for name, registered in self._functions.items() if not self._fence.lapsing(registered)]

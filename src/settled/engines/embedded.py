@@ -90,7 +90,7 @@ class EmbeddedEngine:
     async def stop(self, grace: float) -> None:
         """Let what runs finish for ``grace`` seconds, then end it as interrupted, or hand it back."""
         self.drain()
-        await self._until_idle(grace, lambda: not (self._attempts or self._claims or self._places.expected))
+        await self._until_idle(grace, lambda: not (self._attempts or self._expects()))
         self._over = True
         for attempt in list(self._attempts.values()):
             attempt.give_up(
@@ -185,12 +185,15 @@ class EmbeddedEngine:
         try:
             self._launch_all(rows)
         finally:  # else a drain would wait for them in vain
-            self._places.arrived(len(rows))
-            self._idle.ring()
+            self._arrived(len(rows))
 
     def _not_born(self, isolation: str) -> None:
         self._free_place(isolation)
-        self._places.arrived(1)
+        self._arrived(1)
+
+    def _arrived(self, count: int) -> None:
+        """So many that were expected are not any more."""
+        self._places.arrived(count)
         self._idle.ring()
 
     def _launch_all(self, rows: Sequence[Snapshot]) -> None:
@@ -235,6 +238,10 @@ class EmbeddedEngine:
         self._places.give_back(isolation)
         if isolation in self._places.wanted:
             self._wake.ring()
+
+    def _expects(self) -> bool:
+        """Whether something may begin here yet, though nothing new is taken."""
+        return bool(self._claims or self._places.expected)
 
     async def _until_idle(self, seconds: float, idle: Callable[[], bool]) -> None:
         until = time.monotonic() + seconds
@@ -335,8 +342,7 @@ class EmbeddedEngine:
         claim = self._ledger.aclaim(worker, known, asked * (size or 1), lanes=in_lanes)
         told = partial(self._claimed_together, size) if size else partial(self._claimed, in_lanes)
         claim.add_done_callback(partial(told, isolation, asked))
-        self._claims.add(claim)
-        claim.add_done_callback(self._claim_is_over)
+        self._awaited(claim)
         await asyncio.wait([claim])  # a task function may cancel this look, but not what is being claimed
         claim.result()
 
@@ -348,6 +354,12 @@ class EmbeddedEngine:
         elif not in_lanes:
             self._places.wanted.discard(isolation)
         self._launch_all(rows)
+
+    def _awaited(self, claim: asyncio.Future[list[Snapshot]]) -> asyncio.Future[list[Snapshot]]:
+        """A claim whose rows begin here as soon as it is answered."""
+        self._claims.add(claim)
+        claim.add_done_callback(self._claim_is_over)
+        return claim
 
     def _claim_is_over(self, claim: asyncio.Future[list[Snapshot]]) -> None:
         self._claims.discard(claim)

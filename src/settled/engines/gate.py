@@ -36,6 +36,11 @@ class Gate(Generic[T]):
         self._asked: list[tuple[str, asyncio.Future[Passed[T]]]] = []
         self._open_at = 0.0
 
+    @property
+    def asked(self) -> bool:
+        """Whether a claim is about to be made."""
+        return bool(self._asked)
+
     def ask(self, task_id: str) -> asyncio.Future[Passed[T]]:
         """Claim the task, within ``LINGER``; done when it has begun or was turned away."""
         asked: asyncio.Future[Passed[T]] = self._loop.create_future()

@@ -15,7 +15,7 @@ class Places:
         self.wanted: set[str] = set()
         """Isolations in which tasks wait for a place: no new one passes them."""
         self.expected = 0
-        """Places taken by submits on their way, whose tasks begin here once they are committed."""
+        """Tasks on their way: submitted and not yet committed, or brought here and not yet claimed."""
 
     def free(self, isolation: str) -> int:
         return self._free[isolation]
@@ -40,7 +40,12 @@ class Places:
         with self._guard:
             self._free[isolation] += count
 
+    def expect(self) -> None:
+        """One more is on its way."""
+        with self._guard:
+            self.expected += 1
+
     def arrived(self, count: int) -> None:
-        """So many submits are on their way no more."""
+        """So many are on their way no more."""
         with self._guard:
             self.expected -= count

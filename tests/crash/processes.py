@@ -25,14 +25,15 @@ def until(condition: Callable[[], Any], within: float, what: str) -> Any:
 
     It looks once more after that: what has come true while this process stood still has come true in time.
     """
-    end = time.monotonic() + within
+    began = time.monotonic()
     while True:
-        over = time.monotonic() >= end
+        waited = time.monotonic() - began
+        over = waited >= within
         answer = condition()
         if answer:
             return answer
         assert not over, f"not within {within:g} s: {what}"
-        time.sleep(0.01)
+        time.sleep(min(0.05, 0.01 + waited / 20))  # a look costs: what is long in coming is looked for less often
 
 
 class Process:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -18,26 +19,67 @@ ON_POSTGRES = tuple(f"{name}{ON}" for name in ("celery-rabbitmq-prefork", "procr
 
 def over(*names: str) -> pytest.MarkDecorator:
     """Run a test over these engines alone."""
-    return pytest.mark.parametrize("shared", [_param(name) for name in names], indirect=True)
+    return pytest.mark.parametrize("named", [_param(name) for name in names], indirect=True)
 
 
 def _param(name: str) -> object:
     return pytest.param(name, marks=pytest.mark.xdist_group(name))
 
 
+class Worlds:
+    """The world that is open in this process, if one is: those of another engine begin when it has ended."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._name = ""
+        self._open = ExitStack()
+        self._world: EngineWorld
+
+    def of(self, named: str) -> EngineWorld:
+        """The world of an engine, opened if it is not yet."""
+        if named != self._name:
+            self.close()
+            name, on, _ = named.partition(ON)
+            folder = self._folders.mktemp(named)
+            kind = KINDS[name]()
+            self._open.callback(kind.close)
+            ledger = PostgresLedger() if on else FileLedger(folder)
+            self._open.callback(ledger.close)
+            self._world = EngineWorld(folder, kind, ledger.url, ledger.eyes)
+            self._open.callback(self._world.close)
+            self._name = named
+        return self._world
+
+    def close(self) -> None:
+        """End its workers, and what watches them in this process: none of these ever rests."""
+        self._name = ""
+        self._open.close()
+
+
+@pytest.fixture(scope="session")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    made = Worlds(tmp_path_factory)
+    yield made
+    made.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    yield
+    worlds: Worlds | None = getattr(item, "funcargs", {}).get("worlds")
+    if worlds is not None and "worlds" not in getattr(nextitem, "fixturenames", ()):
+        worlds.close()
+
+
 @pytest.fixture(scope="session", params=[_param(name) for name in [*KINDS, *ON_POSTGRES]])
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineWorld]:
-    name, on, _ = request.param.partition(ON)
-    folder = tmp_path_factory.mktemp(request.param)
-    ledger = PostgresLedger() if on else FileLedger(folder)
-    kind = KINDS[name]()
-    world = EngineWorld(folder, kind, ledger.url, ledger.eyes)
-    yield world
-    try:
-        world.close()
-    finally:
-        kind.close()
-        ledger.close()
+def named(request: pytest.FixtureRequest) -> str:
+    """An engine; for the whole run, so that the tests of one follow each other."""
+    return str(request.param)
+
+
+@pytest.fixture
+def shared(named: str, worlds: Worlds) -> EngineWorld:
+    return worlds.of(named)
 
 
 @pytest.fixture

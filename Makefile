@@ -5,7 +5,7 @@
 
 PORT    ?= 8000
 LEDGER  ?=
-JOBS    ?= 5
+JOBS    ?= 8
 TESTS   ?=
 BENCH   ?=
 SOAK    ?=
@@ -13,6 +13,7 @@ WAITERS ?=
 ZOMBIES ?=
 SEED    ?= 0
 SCHEDULES ?= 100000
+WITHIN  ?= 120
 
 VENV    := .venv
 BUILD   := build
@@ -22,10 +23,14 @@ PEERS   := $(BUILD)/peers
 HARMED  := $(BUILD)/zombies
 SOURCES := $(shell find src -type f ! -path '*/__pycache__/*')
 PIP     := python -m pip --quiet --disable-pip-version-check
+CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+
+# What is imported is compiled once, and not again in each of the thousand processes that the tests start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo trafficlens test test-py test-js build-js lint format bench bench-check bench-postgres \
+.PHONY: help demo trafficlens test test-py test-simulation test-js build-js lint format bench bench-check bench-postgres \
 	soak zombies zombies-all waiters simulate model clean $(VENV)
 
 help: ## list the targets
@@ -38,7 +43,7 @@ demo: $(VENV)/.demo ## run the demo on http://127.0.0.1:8000, TrafficLens beside
 trafficlens: $(VENV)/.demo ## run TrafficLens by itself (PORT=, LEDGER=, TRAFFIC_SOURCE=)
 	PYTHONPATH=examples LEDGER='$(LEDGER)' exec $(BIN)/python -m trafficlens --port $(PORT)
 
-test: lint test-js test-py ## lint, then every test, against the built wheel (JOBS= processes)
+test: lint test-js test-py test-simulation ## lint, then every test, against the built wheel (JOBS=, WITHIN=)
 
 test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= what to pass on to pytest)
 	@$(TESTENV)/bin/python tests/browser/chromium.py >/dev/null || tools/apt.sh chromium fonts-liberation || \
@@ -50,6 +55,10 @@ test-py: $(TESTENV)/.wheel ## the Python tests against the built wheel (TESTS= w
 	@command -v spin >/dev/null || tools/apt.sh spin || echo 'Spin is missing: tests/simulation/test_model.py is skipped' >&2
 	$(TESTENV)/bin/python tools/check_wheel.py $(BUILD)/dist/*.whl
 	$(TESTENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
+
+test-simulation: $(TESTENV)/.wheel ## of 100,000 simulated schedules as many as two minutes hold (WITHIN= seconds; nothing: all)
+	$(TESTENV)/bin/python -W ignore -m tests.simulation --schedules $(SCHEDULES) --jobs $(CORES) \
+		$(if $(WITHIN),--within $(WITHIN))
 
 test-js: js/node_modules/.ready ## the browser client: types, sizes, that what is committed is what is built, tests
 	cd js && npx --no-install tsc
@@ -107,8 +116,8 @@ zombies-all: $(HARMED)/.ready $(HARMED)-arq/.ready ## the same for every system,
 	$(HARMED)/bin/python -m bench.zombies.run --systems all --json docs/evidence/zombies.json $(ZOMBIES)
 	$(HARMED)/bin/python -m bench.zombies.report
 
-simulate: $(VENV)/.ready ## the contract under simulated trouble (SEED=, SCHEDULES=, JOBS= processes); a seed is a run
-	$(BIN)/python -W ignore -m tests.simulation --seed $(SEED) --schedules $(SCHEDULES) --jobs $(JOBS)
+simulate: $(VENV)/.ready ## the contract under simulated trouble (SEED=, SCHEDULES=, CORES= processes); a seed is a run
+	$(BIN)/python -W ignore -m tests.simulation --seed $(SEED) --schedules $(SCHEDULES) --jobs $(CORES)
 
 model: $(VENV)/.ready ## check the protocol's model with Spin, and that it finds the bugs planted in it
 	command -v spin >/dev/null && command -v cc >/dev/null || tools/apt.sh spin gcc libc6-dev

@@ -1,6 +1,6 @@
 """The contract in a make-believe world: whatever goes wrong, in any order; and that a known bug does not pass.
 
-Some schedules are run here; ``make simulate`` runs 100,000, as CI does, or one seed again.
+A few schedules are run here; ``make test-simulation`` runs 100,000, or as many as two minutes hold.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.simulation.bugs import BUGS
 from tests.simulation.each_step import PLAINS
 from tests.simulation.shrink import rule_of
 
-PARTS, EACH = 16, 1_000
+PARTS, EACH = 2, 1_000
 """Schedules, in processes of their own: the names by which settled reaches the machine are bound anew there."""
 WITHIN = 3_000
 """Schedules in which each planted bug is caught."""
@@ -63,6 +63,12 @@ def test_a_seed_is_a_run() -> None:
     first, second = (found("--schedules", 150, PYTHONHASHSEED=seed) for seed in ("1", "2"))
     assert first["digest"] == second["digest"]
     assert first["counts"] == second["counts"]
+
+
+def test_what_has_no_time_left_is_not_begun_and_it_says_so() -> None:
+    run = simulated("--schedules", 1_000_000, "--within", 0.1)
+    assert run.returncode == 0, run.stderr
+    assert "That is what 0.1 s held of 1,000,000" in run.stdout
 
 
 def test_a_failure_shrinks_to_what_it_needs() -> None:

@@ -14,6 +14,8 @@ import settled.remote
 import settled.service
 import settled.verdicts
 import settled.waiter
+from settled.engines.bench import Bench
+from settled.engines.embedded import EmbeddedEngine
 from settled.errors import LedgerUnavailable
 from settled.ledger import Ledger
 from settled.membership import Membership
@@ -219,6 +221,13 @@ def _lock_taken_for_the_holder() -> Plants:
     return [(settled.verdicts, "_over_at", at_once)]
 
 
+def _drain_looks_at_what_runs_alone() -> Plants:
+    def expects(self: EmbeddedEngine) -> bool:
+        return False
+
+    return [(EmbeddedEngine, "_expects", expects), (Bench, "_expects", expects)]
+
+
 LATE = ("open past its bound", "a reader was told that it is open, past its bound")
 LOST = ("a living worker was declared lost", "a worker was taken for lost that lives, and of which nothing was wrong")
 UNWRITTEN = "a verdict was not written though nothing prevented it"
@@ -276,6 +285,10 @@ BUGS: dict[str, Bug] = {
     "a client's own list of terminal statuses": Bug(
         "three SDKs wait for ever on a terminal status that is not in their list",
         _own_list_of_terminal_statuses, (UNTOLD,),
+    ),
+    "a drain that looks at what runs alone": Bug(
+        "ours, found by a busy machine: what is submitted or claimed at the moment of a deploy fails as interrupted",
+        _drain_looks_at_what_runs_alone, ("a drain failed what it had time to begin",),
     ),
     **OF_GROUPS,
 }  # fmt: skip

@@ -73,7 +73,7 @@ class InProcess(Service):
 
         def work() -> None:
             super(InProcess, self).let_go()
-            process.crash(0.2)
+            process.die(0.2)
 
         process.world.spawn(process, work)
 
@@ -99,7 +99,11 @@ class Process:
         self.frozen_until = 0.0
         self.cut_at = self.cut_until = 0.0
         self.trouble_until = self.world.now
-        """Until when something of its own went wrong."""
+        """Until when something of its own went wrong; a deploy counts, to the end of its life."""
+        self.ailing_until = 0.0
+        """The same, but that neither its beginning nor a deploy is anything wrong."""
+        self.left_at = float("inf")
+        """When it was told to end."""
         self._until_trouble()
         self.loop = Loop(self.world, self)
         self.store = SimStore(self.server, self)
@@ -144,6 +148,9 @@ class Process:
             if fault.kind in ("crash", "crash_for_good"):
                 self.crash(fault.seconds if fault.kind == "crash" else None)
                 return False
+            if fault.kind == "leave":
+                self.deploy()
+                continue
             self.troubled(fault.seconds)
             if fault.kind == "freeze":
                 self.stage.troubled(fault.seconds if self.server.writer is self else 0.0)
@@ -167,7 +174,8 @@ class Process:
         self.steps_left = self._step - steps
 
     def troubled(self, seconds: float) -> None:
-        self.trouble_until = max(self.trouble_until, self.world.now + seconds)
+        self.ailing_until = max(self.ailing_until, self.world.now + seconds)
+        self.trouble_until = max(self.trouble_until, self.ailing_until)
         self.world.happens_in(seconds, LEASE)
 
     def trouble_of_write(self, number: int) -> WriteTrouble | None:
@@ -184,6 +192,10 @@ class Process:
         self.stage.troubled(seconds + 1)
 
     def crash(self, restart_in: float | None) -> None:
+        self.ailing_until = float("inf")
+        self.die(restart_in)
+
+    def die(self, restart_in: float | None) -> None:
         if self.dead:
             return
         self.dead = True
@@ -200,6 +212,7 @@ class Process:
         if self.dead or self.leaving:
             return
         self.leaving = True
+        self.left_at = self.world.now
         self.trouble_until = float("inf")
         self.ending = self.loop.create_task(self.service.end())
 
@@ -270,6 +283,7 @@ class Running:
             return
         if kind in ("hold", "grip"):
             process.loop.held_until = process.world.now + self._work.seconds
+            process.ailing_until = max(process.ailing_until, process.loop.held_until)
         self._end = process.loop.call_later(self._work.seconds, self._do)
 
     def _do(self) -> None:

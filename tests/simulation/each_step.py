@@ -17,6 +17,7 @@ from tests.simulation.stage import BINDINGS
 
 STEPS = 90
 WRITES = 12
+AT_STEPS = (("crash", 1.0), ("crash_for_good", 0.0), ("freeze", LEASE + 3), ("cut", 3.0), ("leave", 0.0))
 TASK = Task(0.3, (Work("raise", 0.3), Work("ok", 0.3)), timeout=2.0, start_timeout=9.0, attempts=2, key=True)
 PLAINS = (
     Plan(1, (TASK,), (), workers=0, web_runs=True, between=1.0),
@@ -30,7 +31,7 @@ def plans(plains: Sequence[Plan]) -> Iterator[Plan]:
     for plain in plains:
         for who in range(plain.webs + plain.workers):
             for step in range(1, STEPS + 1):
-                for kind, seconds in (("crash", 1.0), ("crash_for_good", 0.0), ("freeze", LEASE + 3), ("cut", 3.0)):
+                for kind, seconds in AT_STEPS:
                     yield replace(plain, faults=(Fault(kind, who, step, seconds),))
             for write in range(1, WRITES + 1):
                 for kind, seconds in (("lost_reply", 0.0), ("slow", 1.0), ("slow", 20.0)):

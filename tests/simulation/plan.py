@@ -151,9 +151,9 @@ def _work(chance: Random, timeout: float) -> Work:
 
 
 _FAULTS = (
-    ("crash", 20), ("crash_for_good", 8), ("freeze", 16), ("cut", 12), ("lost_reply", 14), ("slow", 10), ("deploy", 6),
+    ("crash", 20), ("crash_for_good", 8), ("freeze", 16), ("cut", 12), ("lost_reply", 14), ("slow", 10), ("deploy", 4),
     ("away", 10), ("full", 9), ("wall", 2), ("drop", 8), ("double", 6), ("late", 4), ("refuse", 2), ("broker_away", 3),
-    ("unsure", 3), ("net", 6), ("net_reply", 5),
+    ("unsure", 3), ("net", 6), ("net_reply", 5), ("leave", 4),
 )  # fmt: skip
 _BROKER = {"drop", "double", "late", "refuse", "broker_away", "unsure"}
 _WITHOUT_BROKER = tuple(fault for fault in _FAULTS if fault[0] not in _BROKER)
@@ -166,6 +166,8 @@ def _fault(chance: Random, processes: int, webs: int, engine: str) -> Fault:
     span = chance.choice((0.3, 1.0, 2.5, LEASE + 2, 20.0))
     if kind in ("crash", "crash_for_good"):
         return Fault(kind, who, int(chance.expovariate(1 / 45)) + 1, chance.choice((0.2, 1.5, LEASE + 2)))
+    if kind == "leave":
+        return Fault(kind, who, int(chance.expovariate(1 / 45)) + 1)
     if kind in ("freeze", "cut"):
         return Fault(kind, who, int(chance.expovariate(1 / 45)) + 1, span)
     if kind in ("lost_reply", "slow"):

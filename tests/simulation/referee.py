@@ -16,6 +16,7 @@ from settled.machine import PATIENCE
 from settled.records import Ending, NewTask, Snapshot, Verdict
 from settled.states import MOVES, End, Reason, Status
 from settled.stores.base import EXPIRY_MARGIN_MS
+from tests.simulation.cast import DRAIN
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import LEASE
 from tests.simulation.referee_of_batches import Batches
@@ -27,6 +28,8 @@ SLACK = 3.0
 """Seconds in which what nothing prevents is done."""
 WRITTEN = 1.2
 """Seconds in which a verdict is, that nothing prevents any more: it is tried four times a second."""
+TO_BEGIN = 0.5
+"""Seconds from a claim to the beginning, where nothing is wrong."""
 BEGIN_AGAIN = 1.5
 """Seconds more that a process takes which could not begin, or enlist, before it looks for work."""
 
@@ -41,6 +44,8 @@ class Referee:
         self.history: list[tuple[Any, ...]] = []
         self.changes: list[tuple[int, str, Any, Snapshot | None, Snapshot | None]] = []
         self.told: dict[str, Reason | None] = {}
+        self.began: set[tuple[str, int]] = set()
+        """The attempts whose work began."""
         self.outcomes: dict[tuple[str, int], Any] = {}
         self.decisions: dict[tuple[str, int], tuple[float, Any, Verdict]] = {}
         self.occupied: dict[Any, float] = {}
@@ -179,6 +184,8 @@ class Referee:
             self.expect(after.id in self.cancelled, "cancelled by nobody")
         if v.reason is Reason.NEVER_STARTED:
             self._never_started(before)
+        if before.status is Status.RUNNING:
+            self._was_in_time_for_the_drain(v, before)
         if v.expiry and before.status is Status.RUNNING:
             self._verdict_was_lost(before)
             self._lost_a_worker(v, before)
@@ -205,6 +212,18 @@ class Referee:
             started = (row.started_at or 0) - EPOCH_MS
             own = process.dead or process.leaving or process.trouble_until > started / 1000 - LEASE
             self.expect(own, "a worker was taken for lost that lives, and of which nothing was wrong", row.worker)
+
+    def _was_in_time_for_the_drain(self, v: Verdict, row: Snapshot) -> None:
+        """Of a process that was told to end and had time, what it had claimed begins, and so has an end of its own."""
+        process = self.processes.get(str(row.worker))
+        if process is None or not process.leaving or (row.id, row.attempt) in self.began:
+            return
+        why = v.reason or (v.error_message or "").partition(":")[0]
+        if why in (Reason.INTERRUPTED, Reason.WORKER_LOST):
+            claimed = ((row.started_at or 0) - EPOCH_MS) / 1000
+            ailing = max(process.ailing_until, self.stage.trouble_until) > claimed - 1
+            late = claimed > process.left_at + DRAIN - TO_BEGIN
+            self.expect(ailing or late, "a drain failed what it had time to begin", claimed, process.left_at)
 
     def _never_started(self, row: Snapshot) -> None:
         """Somebody with a free place, of whom nothing was wrong, could have begun it."""
@@ -249,6 +268,7 @@ class Referee:
     # -- what attempts do
 
     def begun(self, process: Any, task_id: str, attempt: int) -> None:
+        self.began.add((task_id, attempt))
         row = self.stage.database.rows.get(task_id)
         now = self.stage.server.now()
         mine = self._attempts_of(process).get((task_id, attempt))

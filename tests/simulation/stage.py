@@ -113,7 +113,7 @@ class Stage:
 
     def _prepare(self, fault: Fault) -> None:
         kind, who, at, seconds = fault.kind, fault.who, fault.at, fault.seconds
-        if kind in ("crash", "crash_for_good", "freeze", "cut"):
+        if kind in ("crash", "crash_for_good", "freeze", "cut", "leave"):
             self.seats[who].at_step.setdefault(int(at), []).append(fault)
         elif kind in ("lost_reply", "slow"):
             trouble = self.seats[who].at_write.setdefault(int(at), WriteTrouble())

@@ -66,13 +66,13 @@ def _zombies(found: dict[str, Any]) -> Run:
         ours = found["systems"][name]["ours"]
         counts[ours] += Counter(c["grade"] for c in cells.values() if c["grade"] not in ("broken", "absent"))
     said = [
-        f"{side}: {counts[ours]['zombie']} zombies in {counts[ours].total():,} cells"
+        f"{side} in {counts[ours]['zombie']} of {counts[ours].total():,} cells"
         for ours, side in ((True, "settled"), (False, "others"))
     ]
     machine = found["runs"][0]["machine"]
     dates = sorted(run["begun"][:16].replace("T", " ") for run in found["runs"])
     return Run(
-        "; ".join(said), f"{dates[0]} UTC", f"{machine['processors']} processors, {machine['system']}",
+        f"zombies: {', '.join(said)}", f"{dates[0]} UTC", f"{machine['processors']} processors, {machine['system']}",
         found["runs"][0]["command"],
     )  # fmt: skip
 

@@ -5,7 +5,7 @@
 
 PORT    ?= 8000
 LEDGER  ?=
-JOBS    ?= 8
+JOBS    ?= 6
 TESTS   ?=
 BENCH   ?=
 SOAK    ?=

@@ -63,7 +63,7 @@ def main() -> int:
     for bug in options.bug or BUGS:
         found = search(bug, FIRST, options.catches, options.most)
         gaps = found.gaps or [(found.schedules, found.seconds)]
-        print(f"| {bug} | {len(found.gaps)} in {found.schedules:,} | {median(gap[0] for gap in gaps):g} "
+        print(f"| {bug} | {len(found.gaps)} in {found.schedules:,} | {median(gap[0] for gap in gaps):,g} "
               f"| {median(gap[1] for gap in gaps):.2f} |", flush=True)  # fmt: skip
     return 0
 

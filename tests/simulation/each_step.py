@@ -19,12 +19,23 @@ STEPS = 90
 WRITES = 12
 AT_STEPS = (("crash", 1.0), ("crash_for_good", 0.0), ("freeze", LEASE + 3), ("cut", 3.0), ("leave", 0.0))
 TASK = Task(0.3, (Work("raise", 0.3), Work("ok", 0.3)), timeout=2.0, start_timeout=9.0, attempts=2, key=True)
+LOOKED_AT = Task(
+    0.3, (Work("ok", 0.3), Work("raise", 0.3), Work("ok", 0.3)), timeout=2.0, start_timeout=9.0,
+    looks=(0.0, 0.5, 1.2, 4.0),
+)  # fmt: skip
+IN_A_LANE = replace(TASK, key=False, batch=3, places=1)
+IN_A_PROCESS = replace(TASK, isolation="process", timeout=7.5, works=(Work("ok", 5.0), Work("ok", 0.3)))
 PLAINS = (
     Plan(1, (TASK,), (), workers=0, web_runs=True, between=1.0),
     Plan(2, (TASK,), (), workers=1, between=1.0, inline=False, one_machine=False, rechecks=False),
     Plan(3, (TASK,), (), workers=1, engine="remote", between=1.0),
+    Plan(4, (LOOKED_AT,), (), workers=0, web_runs=True, between=1.0),
+    Plan(5, (LOOKED_AT,), (), workers=1, between=1.0, inline=False, one_machine=False, rechecks=False),
+    Plan(6, (IN_A_LANE,), (), workers=2, engine="remote", between=1.0),
+    Plan(7, (IN_A_PROCESS,), (), workers=2, between=1.0, inline=False, rechecks=False),
 )
-"""A web app that runs its tasks itself; one with a worker on another machine; one with a broker between."""
+"""A web app that runs its tasks itself; one with a worker on another machine; one with a broker between; a key whose
+value is looked at, for the first two; a batch in a lane, with a broker and two workers; a process, with two of them."""
 
 
 def plans(plains: Sequence[Plan]) -> Iterator[Plan]:

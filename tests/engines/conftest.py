@@ -41,10 +41,10 @@ class Worlds:
             self.close()
             name, on, _ = named.partition(ON)
             folder = self._folders.mktemp(named)
-            kind = KINDS[name]()
-            self._open.callback(kind.close)
             ledger = PostgresLedger() if on else FileLedger(folder)
             self._open.callback(ledger.close)
+            kind = KINDS[name]()
+            self._open.callback(kind.close)
             self._world = EngineWorld(folder, kind, ledger.url, ledger.eyes)
             self._open.callback(self._world.close)
             self._name = named

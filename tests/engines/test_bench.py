@@ -89,6 +89,31 @@ def test_at_shutdown_what_is_being_claimed_runs_too(tmp_path: Path, brought: str
     tasks.stop()
 
 
+def test_at_shutdown_nobody_waits_for_what_could_not_be_claimed(tmp_path: Path) -> None:
+    tasks = Tasks(f"sqlite:///{tmp_path}/tasks.db", embedded=False, drain=600)
+
+    @tasks.task
+    async def one() -> None: ...
+
+    async def work() -> None:
+        task = await one.asubmit()
+        await tasks._service.abegin()
+        worker, tasks.ledger.membership.worker = tasks.ledger.membership.worker, None  # as if it had not enlisted yet
+        carrying = asyncio.create_task(tasks.acarry(task.id))
+        await asyncio.sleep(0)  # it has asked
+        carrying.cancel()
+        engine = tasks._service.engine
+        assert engine is not None
+        await asyncio.wait_for(engine.stop(600), WITHIN)
+        tasks.ledger.membership.worker = worker
+        await tasks._service.end()
+        with pytest.raises(asyncio.CancelledError):
+            await carrying
+
+    asyncio.run(work())
+    tasks.stop()
+
+
 def test_who_carries_a_task_waits_no_longer_than_its_loop_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

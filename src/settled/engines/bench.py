@@ -220,7 +220,7 @@ class Bench(EmbeddedEngine):
         if worker is None:  # the ledger was away when it began: the heartbeat enlists it
             nothing = self._loop.create_future()
             nothing.set_result([])
-            return nothing
+            return self._awaited(nothing)  # it rings for a drain that waits
         return self._awaited(self._ledger.aclaim_these(worker, self._claimable(), task_ids))
 
     def _claimable(self) -> list[str]:

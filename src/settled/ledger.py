@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from typing import Any
 
 from settled import verdicts, within
@@ -41,6 +42,8 @@ SWEEP_LIMIT = 500
 
 Rows = list[Snapshot]
 Workers = list[WorkerRow]
+_listed = lru_cache(256)(json.dumps)
+"""Names of task functions as the statements take them; an engine asks for the same few again and again."""
 
 
 class Ledger:
@@ -117,17 +120,17 @@ class Ledger:
 
     def claim(self, worker: str, names: Sequence[str], limit: int, task_id: str | None = None) -> Rows:
         """Take up to ``limit`` due tasks of these names, or the one task, to running."""
-        claim = Claim(worker, json.dumps(list(names)), limit, None if task_id is None else [task_id])
+        claim = Claim(worker, _listed(tuple(names)), limit, None if task_id is None else [task_id])
         claimed: Rows = self._writer.write_all("claim", [claim], READ_PATIENCE)[0]
         return claimed
 
     def aclaim(self, worker: str, names: Sequence[str], limit: int, *, lanes: bool = False) -> asyncio.Future[Rows]:
         """The same on an event loop, for tasks in lanes or for all others."""
-        return self._writer.awrite("claim", Claim(worker, json.dumps(list(names)), limit, None, lanes), READ_PATIENCE)
+        return self._writer.awrite("claim", Claim(worker, _listed(tuple(names)), limit, None, lanes), READ_PATIENCE)
 
     def aclaim_these(self, worker: str, names: Sequence[str], task_ids: Sequence[str]) -> asyncio.Future[Rows]:
         """The same for those of these tasks that are due."""
-        claim = Claim(worker, json.dumps(list(names)), len(task_ids), task_ids)
+        claim = Claim(worker, _listed(tuple(names)), len(task_ids), task_ids)
         return self._writer.awrite("claim", claim, READ_PATIENCE)
 
     async def auntold(self, worker: str) -> Rows:
@@ -153,7 +156,7 @@ class Ledger:
 
         To look through the lanes may take longer than an event loop may wait.
         """
-        known = json.dumps(list(names))
+        known = _listed(tuple(names))
         due: Due = await self.aread(self.store.next_due, known)
         ready = await self._reader.call(self.store.next_in_lanes, known) if due.lanes else None
         now = self.store.now()
@@ -164,7 +167,7 @@ class Ledger:
 
         No other process gets the same ones, and each comes up again after a growing pause, until somebody claims it.
         """
-        known = json.dumps(list(names))
+        known = _listed(tuple(names))
         next_ = self.store.next_publish(known)
         if next_ is None or next_ > self.store.now():
             return []

@@ -7,13 +7,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from settled.ids import new_id
 from settled.records import WorkerRow
 from settled.stores.base import Beat, Loss, Store
 from settled.writer import READ_PATIENCE, Writer
+
+Answer = TypeVar("Answer")
 
 
 class Membership:
@@ -78,8 +80,7 @@ class Membership:
             self._enlist_again(None)
             return True
         sent = time.monotonic()
-        with self._reaching():
-            heard = self._writer.write_all("beat", [self.beat_of(worker)], READ_PATIENCE)[0]
+        heard = self._reached(lambda: self._writer.write_all("beat", [self.beat_of(worker)], READ_PATIENCE)[0])
         if heard:
             self._renewed_at = sent
         else:
@@ -113,8 +114,7 @@ class Membership:
 
     def lose_the_dead(self) -> Sequence[str]:
         """Declare lost whoever is dead for certain, or silent for a lease in which others were heard."""
-        with self._reaching():
-            workers = self._store.workers()
+        workers = self._reached(self._store.workers)
         others = [worker for worker in workers if worker.id != self.worker]
         if not others:
             return []
@@ -133,14 +133,14 @@ class Membership:
                     lost.append(worker.id)
         return lost
 
-    @contextmanager
-    def _reaching(self) -> Iterator[None]:
-        """Note when the ledger was away, or let wait: a worker that is silent may have given up by then."""
+    def _reached(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask, and note when the ledger was away, or let wait: a worker that is silent may have given up by then."""
         until = time.monotonic() + READ_PATIENCE
         reached = False
         try:
-            yield
+            answer = ask()
             reached = time.monotonic() <= until
+            return answer
         finally:
             if not reached:
                 self._away_at = self._store.now()

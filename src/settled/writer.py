@@ -204,7 +204,7 @@ class Writer:
         groups: dict[str, list[Write]] = defaultdict(list)
         for write in batch:
             groups[write.verb].append(write)
-        changes = [Change(verb, [write.payload for write in groups[verb]]) for verb in VERBS if verb in groups]
+        changes = [Change(verb, [write.payload for write in groups[verb]]) for verb in sorted(groups, key=VERBS.index)]
         try:
             now, results = self._store.write(changes)
         except LedgerUnavailable as error:

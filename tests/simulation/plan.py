@@ -6,6 +6,7 @@ A plan is made from a seed, can be read, and can be made smaller: that is how a 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from random import Random
 
 LEASE = 6.0
@@ -156,12 +157,19 @@ _FAULTS = (
     ("unsure", 3), ("net", 6), ("net_reply", 5), ("leave", 4),
 )  # fmt: skip
 _BROKER = {"drop", "double", "late", "refuse", "broker_away", "unsure"}
-_WITHOUT_BROKER = tuple(fault for fault in _FAULTS if fault[0] not in _BROKER)
+_KINDS = {
+    engine: (kinds, tuple(accumulate(weights)))
+    for engine, faults in (
+        ("remote", _FAULTS), ("embedded", [fault for fault in _FAULTS if fault[0] not in _BROKER])
+    )
+    for kinds, weights in [zip(*faults, strict=True)]
+}  # fmt: skip
+"""Engine → what may go wrong, and the running sums of how often."""
 
 
 def _fault(chance: Random, processes: int, webs: int, engine: str) -> Fault:
-    kinds, weights = zip(*(_FAULTS if engine == "remote" else _WITHOUT_BROKER), strict=True)
-    kind = chance.choices(kinds, weights)[0]
+    kinds, sums = _KINDS[engine]
+    kind = chance.choices(kinds, cum_weights=sums)[0]
     who = chance.randrange(processes)
     span = chance.choice((0.3, 1.0, 2.5, LEASE + 2, 20.0))
     if kind in ("crash", "crash_for_good"):

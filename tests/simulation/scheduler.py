@@ -60,7 +60,7 @@ class Fiber(greenlet):
             except BaseException as error:  # a thread of ours that dies is a defect
                 self.world.defects.append(error)
             self.rest()
-            self.world._go_on()
+            self.parent.switch()
 
     def rest(self) -> None:
         """Until there is another thread to be."""
@@ -128,15 +128,14 @@ class World:
         if fiber is not self._hub:
             self._until(self.now + seconds + self.random() * self.jitter, fiber)
 
-    def wait(self, seconds: float | None) -> None:
-        """Wait for ``wake``, for at most so many seconds."""
-        fiber = getcurrent()
+    def wait(self, fiber: Fiber, seconds: float | None) -> None:
+        """Have this fiber, whose turn it is, wait for ``wake``, for at most so many seconds."""
         assert fiber is not self._hub, "the event loop would wait"
         if seconds is not None and seconds < 1e9:
             self._until(self.now + seconds if seconds > 0 else self.now, fiber)
         else:
             fiber.token += 1
-            self._switch()
+            self._switch(fiber)
 
     def wake(self, fiber: Fiber) -> None:
         """End another's wait."""
@@ -160,24 +159,25 @@ class World:
                 return
             if not host.dead:
                 when = max(host.frozen_until, when)
-        fiber.token += 1
-        self._push(when, fiber, fiber.token)
-        self._switch()
+        fiber.token = token = fiber.token + 1
+        self._count = count = self._count + 1
+        heappush(turns, (when, count, fiber, token))
+        self._switch(fiber)
 
-    def _switch(self) -> None:
+    def _switch(self, fiber: Fiber) -> None:
         """Have whoever is next go on; return when it is this fiber's turn again."""
         if self.over:
             raise GreenletExit
-        self._go_on()
-
-    def _go_on(self) -> None:
-        target = None if self.over else self._pick()
+        target = self._pick()
+        if target is fiber:
+            return
         if type(target) is Fiber:
-            if target is not getcurrent():
-                target.switch()
+            target.switch()
         else:
             self._picked = target
             self._hub.switch()
+        if self.over:
+            raise GreenletExit
 
     def _push(self, when: float, target: Any, token: int | None) -> None:
         self._count += 1
@@ -198,7 +198,7 @@ class World:
     def _pick(self) -> Any:
         """Whose turn it is now, the clock set to it; None if it is nobody's within the bound."""
         turns = self._turns
-        while turns and not self.over and self.steps < MOST_STEPS:
+        while turns and self.steps < MOST_STEPS:
             when, count, target, token = heappop(turns)
             if token is not None and target.token != token:
                 continue
@@ -228,7 +228,7 @@ class World:
         self.over = True
         for fiber in self._fibers:
             if fiber.begun:
-                fiber.throw()
+                fiber.switch()
             elif fiber.target is not None:
                 fiber.rest()
             fiber.host = fiber.world = None

@@ -50,7 +50,7 @@ class Event:
         if not self._set and (timeout is None or timeout > 0):
             me = getcurrent()
             self._waiting.append(me)
-            world.wait(timeout)
+            world.wait(me, timeout)
             if me in self._waiting:
                 self._waiting.remove(me)
         return self._set
@@ -73,8 +73,8 @@ class SimpleQueue:
         while not self._items:
             if not block:
                 raise queue.Empty
-            self._waiting = getcurrent()
-            world.wait(timeout)
+            self._waiting = me = getcurrent()
+            world.wait(me, timeout)
             self._waiting = None
         return self._items.popleft()
 
@@ -110,7 +110,7 @@ class Future:
         if self._state != "done":
             me = getcurrent()
             self._waiting.append(me)
-            world.wait(timeout)
+            world.wait(me, timeout)
             if self._state != "done":
                 self._waiting.remove(me)
                 raise TimeoutError
@@ -128,7 +128,8 @@ class Thread:
     ) -> None:  # fmt: skip
         assert target is not None
         self.name = name
-        self._work = lambda: target(*args)
+        self._target: Callable[..., object] | None = target
+        self._args = args
         self._fiber: Fiber | None = None
         self._ended = Event()
 
@@ -137,7 +138,9 @@ class Thread:
         self._fiber = world.spawn(world.host, self._run)
 
     def _run(self) -> None:
-        self._work()
+        target, self._target = self._target, None  # as the real one, for whose sake the thread may be held
+        assert target is not None
+        target(*self._args)
         self._ended.set()
 
     def is_alive(self) -> bool:
@@ -161,7 +164,7 @@ class Lock:
         me = getcurrent()
         while self._depth and self._holder is not me and not world.over:
             self._waiting.append(me)
-            world.wait(None)
+            world.wait(me, None)
         self._holder = me
         self._depth += 1
         return self

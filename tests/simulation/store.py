@@ -21,6 +21,7 @@ from tests.simulation.database import Database, late_but_true, names_of
 from tests.simulation.scheduler import Fiber, World
 from tests.simulation.stand_ins import EPOCH_MS, new_ids
 
+_tuple: Any = tuple.__new__  # of all fields, at a third of what a call of the class costs
 BUSY_SECONDS = 2.0
 STALLED_MS = 20
 LONGEST = 2.0
@@ -50,11 +51,7 @@ class Server:
         self._waiting: list[Fiber] = []
 
     def now(self) -> int:
-        return self.instant(self.world.now)
-
-    @staticmethod
-    def instant(seconds: float) -> int:
-        return EPOCH_MS + int(seconds * 1000 + 1e-6)
+        return EPOCH_MS + int(self.world.now * 1000 + 1e-6)
 
     def begin(self, process: Any) -> Transaction:
         """Begin to write, when nobody else does."""
@@ -66,10 +63,10 @@ class Server:
                 raise LedgerUnavailable("Another process keeps the database locked.")
             me = getcurrent()
             self._waiting.append(me)
-            self.world.wait(until - self.world.now)
+            self.world.wait(me, until - self.world.now)
             if me in self._waiting:
                 self._waiting.remove(me)
-        self._writer = transaction = Transaction(process, self.world.now)
+        self._writer = transaction = Transaction(process, self.world.now, self.now())
         return transaction
 
     def end(self, transaction: Transaction) -> None:
@@ -89,7 +86,7 @@ class Server:
 
     def quiet(self, bound: int) -> bool:
         writer = self._writer
-        return self.rechecks or writer is None or not self.alive(writer) or self.instant(writer.began) >= bound
+        return self.rechecks or writer is None or not self.alive(writer) or writer.began_ms >= bound
 
     def died(self, process: Any) -> None:
         """What the kernel does: locks are dropped, a transaction is taken back."""
@@ -103,11 +100,12 @@ class Server:
 class Transaction:
     """One that writes."""
 
-    __slots__ = ("began", "process")
+    __slots__ = ("began", "began_ms", "process")
 
-    def __init__(self, process: Any, began: float) -> None:
+    def __init__(self, process: Any, began: float, began_ms: int) -> None:
         self.process = process
         self.began = began
+        self.began_ms = began_ms
 
 
 class SimStore:
@@ -124,6 +122,7 @@ class SimStore:
         self._closed = True
         self._writes = 0
         self._sent: dict[int, tuple[NewTask, str]] = {}
+        self.now = server.now
         self.batches = BatchReads(self._look, self.now)
 
     # -- life
@@ -132,7 +131,7 @@ class SimStore:
         return True
 
     def open(self) -> None:
-        self._reach()
+        self._look(opening=True)
         self._closed = False
 
     def close(self) -> None:
@@ -141,12 +140,8 @@ class SimStore:
     def journal(self) -> Any:
         return self.process.folder
 
-    def now(self) -> int:
-        return self.server.now()
-
     def version(self) -> int:
-        self._reach()
-        return self._database.commits
+        return self._look().commits
 
     # -- writing
 
@@ -201,8 +196,10 @@ class SimStore:
         now = self._world.now
         return self.process.cut_until > now or self.server.away_until > now
 
-    def _reach(self) -> Database:
+    def _look(self, *, opening: bool = False) -> Database:
         """The way there."""
+        if self._closed and not opening:
+            raise LedgerUnavailable("The ledger is closed in this process.")
         world = self._world
         if world.random() < self.server.between:
             world.sleep(0)
@@ -212,14 +209,9 @@ class SimStore:
             raise LedgerUnavailable("The database cannot be reached.")
         return self._database
 
-    def _look(self) -> Database:
-        if self._closed:
-            raise LedgerUnavailable("The ledger is closed in this process.")
-        return self._reach()
-
     def _seen(self, rows: Sequence[Snapshot]) -> list[Snapshot]:
-        now = self.server.now()
-        return [Snapshot(*row[:-1], now) for row in rows]
+        now = self.now()
+        return [_tuple(Snapshot, (*row[:-1], now)) for row in rows]
 
     # -- reading
 
@@ -234,7 +226,7 @@ class SimStore:
         return self.server.quiet(bound)
 
     def overdue(self, limit: int) -> list[Snapshot]:
-        return self._seen(self._look().overdue(self.server.now())[:limit])
+        return self._seen(self._look().overdue(self.now())[:limit])
 
     def orphans(self, limit: int) -> list[Snapshot]:
         return self._seen(self._look().orphans()[:limit])
@@ -244,7 +236,7 @@ class SimStore:
         return self._seen([row for row in rows if row.status is Status.RUNNING and row.worker == worker])
 
     def past_bound(self) -> list[Snapshot]:
-        now = self.server.now()
+        now = self.now()
         late = [row for row in self._look().rows.values() if not row.settled and row.settles_at <= now]
         return self._seen(late)
 
@@ -256,10 +248,10 @@ class SimStore:
         return Due(database.next_due(names), database.lanes.waits())
 
     def next_in_lanes(self, names: str) -> int | None:
-        return self._look().lanes.next_start(self.server.now(), names_of(names))
+        return self._look().lanes.next_start(self.now(), names_of(names))
 
     def next_publish(self, names: str) -> int | None:
-        return self._look().next_publish(names, self.server.now())
+        return self._look().next_publish(names, self.now())
 
     def not_running(self, attempts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         rows = self._look().rows
@@ -276,11 +268,11 @@ class SimStore:
 
     def workers(self) -> list[WorkerRow]:
         found = self._look().workers
-        now = self.server.now()
-        return [WorkerRow(*row[:-1], now) for row in found.values()]
+        now = self.now()
+        return [_tuple(WorkerRow, (*row[:-1], now)) for row in found.values()]
 
     def pulse(self) -> Pulse:
-        return self._look().pulse(self.server.now())
+        return self._look().pulse(self.now())
 
     def select(
         self, status: str | None, name: str | None, reason: str | None, before: str | None, limit: int
@@ -299,10 +291,10 @@ class SimStore:
         return self._look().counts()
 
     def backlog(self) -> list[Backlog]:
-        return self._look().backlog(self.server.now())
+        return self._look().backlog(self.now())
 
     def prunable(self, age_ms: int, limit: int) -> int:
-        rows, now = self._look().rows.values(), self.server.now()
+        rows, now = self._look().rows.values(), self.now()
         return min(limit, sum(self._database._prunable(row, now, age_ms) for row in rows))
 
     def latest(self, keys: Sequence[tuple[str, str]]) -> list[LatestRow]:
@@ -323,7 +315,7 @@ class SimStore:
         return self._look().latest.formers.get((name, key), [])[:limit]
 
     def _held(self, rows: Sequence[LatestRow]) -> list[LatestRow]:
-        now = self.server.now()
+        now = self.now()
         return [row._replace(as_of=now) for row in rows]
 
     def diagnose(self, *, deep: bool) -> list[Finding]:

@@ -145,6 +145,21 @@ def test_who_opens_a_file_waits_for_another_that_is_making_it(
     assert opened
 
 
+def test_of_two_that_begin_its_log_at_once_neither_fails(sqlite: SQLiteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(sqlite.path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (id)")
+        other.execute("BEGIN IMMEDIATE")  # SQLite tells the second at once that it is busy, whatever its timeout
+        connect = sqlite_open.connect
+
+        def traced(path: Path, *, create: bool) -> sqlite3.Connection:
+            connection = connect(path, create=create)
+            connection.set_trace_callback(lambda said: other.commit() if said == "BEGIN IMMEDIATE" else None)
+            return connection
+
+        monkeypatch.setattr(sqlite_open, "connect", traced)
+        sqlite.open()
+
+
 def test_it_is_locked_while_somebody_keeps_the_lock_for_writing(sqlite: SQLiteWorld) -> None:
     store, path = sqlite.open(), sqlite.path
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,7 +126,7 @@ def expected_schema(sql: dict[str, str]) -> list[tuple[str, str, str]]:
 
 def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> None:
     """Bring the tables to this version, under the write lock; raise for what is not ours or is newer."""
-    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+    if _log_mode(connection) != "wal":
         raise BadLedgerUrl(
             f"{path} cannot use SQLite's write-ahead log, as on a network file system. Put it on a local disk."
         )
@@ -151,6 +152,23 @@ def migrate(connection: sqlite3.Connection, path: Path, sql: dict[str, str]) -> 
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _log_mode(connection: sqlite3.Connection) -> str:
+    """Begin to use the write-ahead log, if that can be; return the mode in which the file is then.
+
+    Two that do so at once each keep the other from it: SQLite tells one at once that the file is busy, and does not
+    wait, for neither would ever go on (sqlite3_busy_handler). It waits for who writes if one holds nothing oneself.
+    """
+    until = time.monotonic() + MADE_WITHIN
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= until:
+                raise
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
 
 
 def anchor(connection: sqlite3.Connection, clock: Clock, sql: dict[str, str], *, alone: bool) -> int:

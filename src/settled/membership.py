@@ -15,7 +15,7 @@ from settled.records import WorkerRow
 from settled.stores.base import Beat, Loss, Store
 from settled.writer import READ_PATIENCE, Writer
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 class Membership:
@@ -133,7 +133,7 @@ class Membership:
                     lost.append(worker.id)
         return lost
 
-    def _reached(self, ask: Callable[[], Answer]) -> Answer:
+    def _reached(self, ask: Callable[[], T]) -> T:
         """Ask, and note when the ledger was away, or let wait: a worker that is silent may have given up by then."""
         until = time.monotonic() + READ_PATIENCE
         reached = False

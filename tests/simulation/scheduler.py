@@ -60,7 +60,7 @@ class Fiber(greenlet):
             except BaseException as error:  # a thread of ours that dies is a defect
                 self.world.defects.append(error)
             self.rest()
-            self.parent.switch()
+            self.world._hub.switch()
 
     def rest(self) -> None:
         """Until there is another thread to be."""
